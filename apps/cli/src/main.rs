@@ -1,0 +1,2 @@
+//! The poterne command.
+fn main() {}

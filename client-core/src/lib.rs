@@ -1,0 +1,1 @@
+//! The client as pure state machines.

@@ -1,0 +1,1 @@
+//! What client and relay agree on (docs/spec/).

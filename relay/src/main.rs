@@ -1,0 +1,2 @@
+//! The relay daemon.
+fn main() {}
