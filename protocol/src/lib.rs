@@ -1,1 +1,15 @@
-//! What client and relay agree on (docs/spec/).
+//! What a client and a relay agree on: mailboxes and their keys, envelopes, operations, frames, the inner
+//! channel, relay addresses, cards, and every bound that either side relies on (docs/spec/wire.md).
+//!
+//! Pure: no sockets, files, threads, clock or OS randomness; time and randomness arrive as arguments.
+#![forbid(unsafe_code)]
+
+pub mod codec;
+pub mod envelope;
+pub mod kdf;
+pub mod kem;
+pub mod keys;
+pub mod limits;
+pub mod mailbox;
+pub mod op;
+pub mod time;

@@ -1,0 +1,153 @@
+//! X-Wing (draft-connolly-cfrg-xwing-kem): X25519 and ML-KEM-768 (FIPS 203) in one KEM, as newtypes of ours.
+//!
+//! Invariant: an all-zero X25519 output is refused when decapsulating. Encapsulating to a public key of small order
+//! is not: it weakens nobody but the key's owner, who could publish the secret as well.
+
+use core::fmt;
+
+use rand_core::CryptoRng;
+use x_wing::{
+    DecapsulationKeyRejectNonContrib, Decapsulator, Encapsulate, EncapsulationKey, KeyExport, TryDecapsulate,
+};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::codec::DecodeError;
+
+/// Bytes of an X-Wing public (encapsulation) key.
+pub const PUBLIC_BYTES: usize = 1216;
+/// Bytes of an X-Wing ciphertext (encapsulation).
+pub const CIPHERTEXT_BYTES: usize = 1120;
+
+/// A 32-byte secret that both sides of an encapsulation hold. Wiped on drop.
+pub type SharedSecret = Zeroizing<[u8; 32]>;
+
+/// Decapsulation failed: the ciphertext's X25519 part does not contribute.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the encapsulation is refused")]
+pub struct Refused;
+
+/// The secret half of an X-Wing key pair, kept as its 32-byte seed.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct KemSecret(Box<[u8; 32]>);
+
+impl KemSecret {
+    /// A fresh key.
+    pub fn generate(rng: &mut impl CryptoRng) -> Self {
+        let mut seed = Box::new([0; 32]);
+        rng.fill_bytes(&mut seed[..]);
+        Self(seed)
+    }
+
+    /// The key of that seed.
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        Self(Box::new(*seed))
+    }
+
+    /// The seed, for storing it under encryption.
+    pub fn expose_seed(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The public half.
+    pub fn public(&self) -> KemPublic {
+        let key = DecapsulationKeyRejectNonContrib::from(*self.0);
+        KemPublic(Box::new(key.encapsulation_key().to_bytes().into()))
+    }
+
+    /// The shared secret inside `ciphertext`. A ciphertext made for another key gives another secret, not an error.
+    pub fn decapsulate(&self, ciphertext: &KemCiphertext) -> Result<SharedSecret, Refused> {
+        let key = DecapsulationKeyRejectNonContrib::from(*self.0);
+        let mut secret = key.try_decapsulate(&(*ciphertext.0).into()).map_err(|_| Refused)?;
+        let shared = Zeroizing::new(secret.into());
+        secret.zeroize();
+        Ok(shared)
+    }
+}
+
+impl fmt::Debug for KemSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KemSecret(..)")
+    }
+}
+
+/// The public half of an X-Wing key pair, 1216 bytes.
+#[derive(Clone, Eq, PartialEq)]
+pub struct KemPublic(Box<[u8; PUBLIC_BYTES]>);
+
+impl KemPublic {
+    /// Takes a key from outside; its ML-KEM part must be well formed (FIPS 203 §7.2).
+    pub fn parse(bytes: &[u8; PUBLIC_BYTES]) -> Result<Self, DecodeError> {
+        EncapsulationKey::try_from(&bytes[..])
+            .map(|_| Self(Box::new(*bytes)))
+            .map_err(|_| DecodeError::Invalid { field: "X-Wing public key" })
+    }
+
+    /// The 1216 bytes.
+    pub fn as_bytes(&self) -> &[u8; PUBLIC_BYTES] {
+        &self.0
+    }
+
+    /// A fresh shared secret and the ciphertext that carries it to the key's owner.
+    pub fn encapsulate(&self, rng: &mut impl CryptoRng) -> (KemCiphertext, SharedSecret) {
+        let key = EncapsulationKey::try_from(&self.0[..]).expect("a KemPublic was parsed");
+        let (ciphertext, mut secret) = key.encapsulate_with_rng(rng);
+        let shared = Zeroizing::new(secret.into());
+        secret.zeroize();
+        (KemCiphertext(Box::new(ciphertext.into())), shared)
+    }
+}
+
+impl fmt::Debug for KemPublic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KemPublic(..)")
+    }
+}
+
+/// An X-Wing ciphertext, 1120 bytes.
+#[derive(Clone, Eq, PartialEq)]
+pub struct KemCiphertext(Box<[u8; CIPHERTEXT_BYTES]>);
+
+impl KemCiphertext {
+    /// The 1120 bytes.
+    pub fn as_bytes(&self) -> &[u8; CIPHERTEXT_BYTES] {
+        &self.0
+    }
+}
+
+impl From<[u8; CIPHERTEXT_BYTES]> for KemCiphertext {
+    fn from(bytes: [u8; CIPHERTEXT_BYTES]) -> Self {
+        Self(Box::new(bytes))
+    }
+}
+
+impl fmt::Debug for KemCiphertext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KemCiphertext(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
+    use super::*;
+
+    #[test]
+    fn both_sides_hold_the_same_secret() {
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let secret = KemSecret::generate(&mut rng);
+        let (ciphertext, sent) = secret.public().encapsulate(&mut rng);
+        assert_eq!(*secret.decapsulate(&ciphertext).unwrap(), *sent);
+    }
+
+    #[test]
+    fn a_ciphertext_that_does_not_contribute_is_refused() {
+        let mut rng = ChaCha20Rng::seed_from_u64(2);
+        let secret = KemSecret::generate(&mut rng);
+        let (ciphertext, _) = secret.public().encapsulate(&mut rng);
+        let mut bytes = *ciphertext.as_bytes();
+        bytes[1088..].fill(0);
+        assert_eq!(secret.decapsulate(&bytes.into()).unwrap_err(), Refused);
+    }
+}

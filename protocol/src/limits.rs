@@ -1,0 +1,46 @@
+//! Every bound that both sides rely on, each with its unit and its reason (docs/spec/wire.md §9).
+
+/// Bytes of an envelope; there is no other size.
+pub const ENVELOPE_BYTES: usize = 4096;
+/// Envelopes that wait in a plain mailbox at most.
+pub const PLAIN_QUOTA_ENVELOPES: u32 = 64;
+/// Envelopes in a log at most; nothing is deleted from a log.
+pub const LOG_QUOTA_ENVELOPES: u32 = 1024;
+/// Bytes that an intake takes a day unless its opener says otherwise: 1 GiB.
+pub const INTAKE_DAY_QUOTA_BYTES: u64 = 1 << 30;
+/// The times to live that an envelope may have, in days (its class).
+pub const CLASSES_DAYS: [u8; 4] = [1, 4, 14, 30];
+/// Days for which a relay remembers the id of an envelope that is gone, so that a repeated put stays harmless.
+pub const TOMBSTONE_DAYS: u32 = 7;
+/// Days for which claim ids and spent codes are kept at least, longer than a request key lives.
+pub const CLAIM_MEMORY_DAYS: u32 = 4;
+/// Mailboxes in one fetch at most.
+pub const FETCH_MAILBOXES: usize = 64;
+/// Envelopes in one answer at most, over all mailboxes of a fetch: 256 KiB.
+pub const FETCH_ENVELOPES: u16 = 64;
+/// Seconds that a fetch may wait for news at most.
+pub const FETCH_WAIT_SECS: u16 = 60;
+/// Envelope ids in one delete or status at most.
+pub const IDS_PER_REQUEST: usize = 64;
+/// Seconds of the shortest lease.
+pub const LEASE_MIN_SECS: u32 = 60;
+/// Seconds of a lease when none are named.
+pub const LEASE_DEFAULT_SECS: u32 = 900;
+/// Seconds that a lease may last, counted from its claim.
+pub const LEASE_MAX_SECS: u32 = 3600;
+/// Lease numbers above this are refused by clients: nobody claims one request so often.
+pub const LEASE_NUMBER_MAX: u32 = 65_535;
+/// Bytes of a payment's value at most.
+pub const PAYMENT_BYTES: usize = 512;
+/// Days for which a paid plain mailbox stays paid.
+pub const PAID_DAYS: u32 = 30;
+/// Days that an intake or a log may be opened ahead at most.
+pub const OPEN_AHEAD_DAYS: u32 = 40;
+/// Bytes of the body of an outer frame at most: one answer full of envelopes, its layout, and a tag.
+pub const OUTER_FRAME_BYTES: usize = 300 * 1024;
+/// Bytes of the body of the first frames that a stranger may send before a channel stands.
+pub const FIRST_FRAME_BYTES: usize = 8 * 1024;
+/// Bytes of `host:port` in a relay address at most.
+pub const HOST_PORT_BYTES: usize = 255;
+/// Seconds after which a channel that is continued over POST ends when it is idle.
+pub const CONTINUED_IDLE_SECS: u64 = 3600;
