@@ -3,7 +3,7 @@
 //! Integers are little-endian. A [`Reader`] never reads past its input and never allocates by a length that
 //! came from outside; a [`Writer`] only appends.
 
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Why some bytes are not what they should be.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -109,6 +109,22 @@ impl<'a> Reader<'a> {
         self.rest.len()
     }
 
+    /// All that is left, as {type u8, length u16, value} entries. `take` is given each and says whether it knows the
+    /// type. Of the types that it does not know odd ones are skipped, even ones are an error.
+    pub fn tlvs(
+        mut self,
+        mut take: impl FnMut(u8, &'a [u8]) -> Result<bool, DecodeError>,
+    ) -> Result<(), DecodeError> {
+        while self.remaining() > 0 {
+            let kind = self.u8()?;
+            let value = self.var(usize::from(u16::MAX), "TLV")?;
+            if !take(kind, value)? && kind % 2 == 0 {
+                return Err(DecodeError::UnknownType { value: kind });
+            }
+        }
+        Ok(())
+    }
+
     /// All that is left.
     pub fn rest(&mut self) -> &'a [u8] {
         core::mem::take(&mut self.rest)
@@ -173,6 +189,11 @@ impl Writer {
         self.u16(length).put(bytes)
     }
 
+    /// Appends one entry of a TLV list. `value` is at most 65,535 bytes long.
+    pub fn tlv(&mut self, kind: u8, value: &[u8]) -> &mut Self {
+        self.u8(kind).var(value)
+    }
+
     /// Appends zeros up to a total length of `length` bytes.
     pub fn pad_to(&mut self, length: usize) -> &mut Self {
         assert!(self.bytes.len() <= length, "a layout is never longer than its padded size");
@@ -193,6 +214,11 @@ impl Writer {
     /// What has been written so far.
     pub fn as_slice(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// The bytes, wiped when the caller drops them.
+    pub fn into_secret(self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(self.into_vec())
     }
 
     /// The bytes, which the caller now owns (and wipes, where they are secret).
@@ -221,6 +247,15 @@ mod tests {
         assert_eq!((reader.u8(), reader.u16(), reader.u24()), (Ok(1), Ok(2), Ok(3)));
         assert_eq!((reader.u32(), reader.u64(), reader.var(2, "x")), (Ok(4), Ok(5), Ok(&b"ab"[..])));
         assert_eq!(reader.finish(), Ok(()));
+    }
+
+    #[test]
+    fn odd_types_are_skipped_and_even_ones_must_be_known() {
+        let list = |bytes: &[u8]| Reader::new(bytes).tlvs(|kind, _| Ok(kind == 2));
+        assert_eq!(list(&[2, 1, 0, 9, 7, 0, 0]), Ok(()));
+        assert_eq!(list(&[7, 0, 0, 4, 0, 0]), Err(DecodeError::UnknownType { value: 4 }));
+        assert_eq!(list(&[7, 3, 0, 1]), Err(DecodeError::TooShort { missing: 2 }));
+        assert_eq!(list(&[7, 3]), Err(DecodeError::TooShort { missing: 1 }));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 pub mod codec;
 pub mod envelope;
+pub mod inner;
 pub mod kdf;
 pub mod kem;
 pub mod keys;

@@ -1,9 +1,11 @@
-//! The operations of a relay, as values (docs/spec/wire.md §6). Their bytes are in [`crate::inner`]'s page of the spec.
+//! The operations of a relay, as values (docs/spec/wire.md §6). Their bytes: [`crate::inner`].
 //!
 //! Every operation is safe to repeat for longer than a request key lives. A request that names a mailbox shows one
 //! relay form and the hashes of the others; see [`crate::mailbox`].
 
 use core::fmt;
+
+use zeroize::Zeroizing;
 
 use crate::envelope::{Class, EnvelopeId, SealedEnvelope};
 use crate::keys::{KeyHash, Permit, StewardKey};
@@ -50,22 +52,22 @@ pub struct Put {
     pub envelope: SealedEnvelope,
 }
 
-/// How a put is paid for. The value is at most 512 bytes. `Debug` hides it.
-#[derive(Clone, Default, Eq, PartialEq)]
+/// How a put is paid for. The value is at most 512 bytes, wiped on drop. `Debug` hides it.
+#[derive(Clone, Default)]
 pub enum Payment {
     /// 1: a one-time code.
-    Credit(Vec<u8>),
+    Credit(Zeroizing<Vec<u8>>),
     /// 0: nothing.
     #[default]
     None,
     /// A kind that this build does not know, with its value.
-    Other(u8, Vec<u8>),
+    Other(u8, Zeroizing<Vec<u8>>),
     /// 5: the steward key of a gated log.
-    Steward([u8; 32]),
+    Steward(StewardKey),
     /// 3: a printed ticket in the relay's form.
-    Ticket(Vec<u8>),
+    Ticket(Zeroizing<Vec<u8>>),
     /// 2: the solution of a puzzle.
-    Work(Vec<u8>),
+    Work(Zeroizing<Vec<u8>>),
 }
 
 impl fmt::Debug for Payment {
@@ -327,6 +329,25 @@ pub enum EnvelopeStatus {
     Stored,
     /// 3: nothing is known of it (intake).
     Unknown,
+}
+
+impl Request {
+    /// The number of the operation on the wire.
+    pub fn op(&self) -> u8 {
+        match self {
+            Self::Hello => 1,
+            Self::Put(_) => 2,
+            Self::Fetch(_) => 3,
+            Self::Claim(_) => 4,
+            Self::Extend(_) => 5,
+            Self::Release(_) => 6,
+            Self::Delete(_) => 7,
+            Self::Open(_) => 8,
+            Self::Close(_) => 9,
+            Self::Status(_) => 10,
+            Self::Unknown(op) => *op,
+        }
+    }
 }
 
 /// The number of each operation that this build knows, rising.
