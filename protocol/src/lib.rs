@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod codec;
+pub mod desk;
 pub mod envelope;
 pub mod inner;
 pub mod kdf;
