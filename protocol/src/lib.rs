@@ -7,6 +7,7 @@
 pub mod codec;
 pub mod desk;
 pub mod envelope;
+pub mod hpke;
 pub mod inner;
 pub mod kdf;
 pub mod kem;
