@@ -4,9 +4,11 @@
 //! Pure: no sockets, files, threads, clock or OS randomness; time and randomness arrive as arguments.
 #![forbid(unsafe_code)]
 
+pub mod address;
 pub mod codec;
 pub mod desk;
 pub mod envelope;
+pub mod frame;
 pub mod hpke;
 pub mod inner;
 pub mod kdf;

@@ -38,8 +38,12 @@ pub const PAID_DAYS: u32 = 30;
 pub const OPEN_AHEAD_DAYS: u32 = 40;
 /// Bytes of the body of an outer frame at most: one answer full of envelopes, its layout, and a tag.
 pub const OUTER_FRAME_BYTES: usize = 300 * 1024;
-/// Bytes of the body of the first frames that a stranger may send before a channel stands.
+/// Bytes of the body of the first frames that a stranger may send before a channel stands. A put with its payment and
+/// the encapsulation in front of it needs less than 6 KiB.
 pub const FIRST_FRAME_BYTES: usize = 8 * 1024;
+/// Bytes of the body of a frame to a relay when a channel stands. The longest request, a fetch from 64 mailboxes, needs
+/// less than 8 KiB; the rest is room for a forwarded first frame.
+pub const REQUEST_FRAME_BYTES: usize = 16 * 1024;
 /// Bytes of `host:port` in a relay address at most.
 pub const HOST_PORT_BYTES: usize = 255;
 /// Seconds after which a channel that is continued over POST ends when it is idle.
