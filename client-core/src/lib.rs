@@ -1,1 +1,3 @@
 //! The client as pure state machines.
+
+pub mod vault;
