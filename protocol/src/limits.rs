@@ -8,6 +8,8 @@ pub const PLAIN_QUOTA_ENVELOPES: u32 = 64;
 pub const LOG_QUOTA_ENVELOPES: u32 = 1024;
 /// Bytes that an intake takes a day unless its opener says otherwise: 1 GiB.
 pub const INTAKE_DAY_QUOTA_BYTES: u64 = 1 << 30;
+/// Days of the longest class that an intake takes; its quota is by the day, and its key is erased soon after.
+pub const INTAKE_CLASS_MAX_DAYS: u8 = 4;
 /// The times to live that an envelope may have, in days (its class).
 pub const CLASSES_DAYS: [u8; 4] = [1, 4, 14, 30];
 /// Days for which a relay remembers the id of an envelope that is gone, so that a repeated put stays harmless.
