@@ -1,0 +1,274 @@
+//! One mailbox as the relay knows it, and the single place where it evolves (docs/spec/relay.md §2).
+//!
+//! Invariants: [`MailboxState::apply`] is the only way in which a state changes for a reason that must outlive a crash;
+//! log replay, memory and SQL go through it alike. Applying a suffix of a mailbox's changes a second time changes
+//! nothing, so a store may replay more than its index has missed. [`MailboxState::pass_day`] only lets go of what the
+//! day has ended: it follows from the calendar and is never written down.
+//!
+//! No arrival time is kept, only whole days. The times of a lease are kept while it lasts.
+
+mod claims;
+mod codec;
+mod entries;
+
+pub use claims::{Claim, ClaimState, LeaseTag, Opened};
+pub use entries::{Entries, Entry};
+
+use poterne_protocol::envelope::EnvelopeId;
+use poterne_protocol::limits::TOMBSTONE_DAYS;
+use poterne_protocol::time::{Day, UnixTime};
+
+use crate::change::{Arrival, Change, Locator, Position};
+use crate::small_map::SmallMap;
+
+/// One mailbox. The default is a mailbox of which nothing is known: it was never put to, or all is forgotten.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct MailboxState {
+    entries: Entries,
+    /// Id of what is gone -> the last day on which that is remembered.
+    tombstones: SmallMap<EnvelopeId, Day>,
+    next: Position,
+    /// Day 0: nobody has paid.
+    paid_until: Day,
+    opened: Option<Box<Opened>>,
+}
+
+/// What a store may let go of when a day has passed.
+#[derive(Debug, Default)]
+pub struct Passed {
+    /// The places of envelopes that have expired.
+    pub expired: Vec<Locator>,
+    /// The leases that can't be found any more.
+    pub leases: Vec<LeaseTag>,
+}
+
+impl MailboxState {
+    /// Takes one durable step. Gives back the place of an envelope that is not needed any more, to be erased.
+    pub fn apply(&mut self, change: &Change) -> Option<Locator> {
+        match change {
+            Change::Claimed(lease) => {
+                let waits = self.entries.get(lease.position).is_some();
+                self.with_opened(|opened| opened.claimed(lease, waits));
+            }
+            Change::Closed => self.with_opened(|opened| opened.closed = true),
+            Change::Deleted { position, id, day } => return self.deleted(*position, *id, *day),
+            Change::Extended { claim_id, ends } => {
+                self.with_opened(|opened| opened.extended(claim_id, *ends))
+            }
+            Change::Lost { position } => return self.take(*position),
+            Change::Opened(opening) => {
+                self.opened.get_or_insert_with(|| Box::new(Opened::new(opening.clone())));
+            }
+            Change::Paid { until } => self.paid_until = self.paid_until.max(*until),
+            Change::Put(arrival) => return self.arrived(arrival),
+            Change::Released { claim_id } => self.with_opened(|opened| opened.released(claim_id)),
+        }
+        None
+    }
+
+    /// Lets go of all that has ended before `today` began. Called when a mailbox is touched on a new day; decisions
+    /// look at the days themselves and do not rely on it.
+    pub fn pass_day(&mut self, today: Day) -> Passed {
+        let mut passed = Passed::default();
+        for (position, entry) in self.entries.take_expired(today) {
+            self.tombstones.insert(entry.id, entry.last_day + TOMBSTONE_DAYS);
+            self.with_opened(|opened| opened.entry_gone(position));
+            passed.expired.push(entry.at);
+        }
+        self.tombstones.retain(|_, until| *until >= today);
+        if self.paid_until < today {
+            self.paid_until = Day(0);
+        }
+        self.with_opened(|opened| opened.forget_claims(today, &mut passed.leases));
+        let bare = self.entries.is_empty() && self.tombstones.is_empty();
+        if self.opened.as_ref().is_some_and(|opened| bare && opened.is_over(today)) {
+            self.opened = None;
+        }
+        passed
+    }
+
+    /// Whether nothing is left that a store must keep: an unknown mailbox behaves the same. Ask after
+    /// [`MailboxState::pass_day`].
+    pub fn is_forgotten(&self, today: Day) -> bool {
+        let bare = self.entries.is_empty() && self.tombstones.is_empty();
+        bare && self.paid_until == Day(0) && self.opened.is_none() && self.next <= Position::first_of(today)
+    }
+
+    /// Tells that a store has moved the envelope at `position` elsewhere.
+    pub fn relocate(&mut self, position: Position, at: Locator) {
+        self.entries.relocate(position, at);
+    }
+
+    /// The envelopes, also those that have expired since the last [`MailboxState::pass_day`].
+    pub fn entries(&self) -> &Entries {
+        &self.entries
+    }
+
+    /// The envelopes from `start` on that can be read today, oldest first.
+    pub fn waiting_from(
+        &self,
+        start: Position,
+        today: Day,
+    ) -> impl DoubleEndedIterator<Item = (Position, &Entry)> {
+        self.entries.from(start).filter(move |(_, entry)| entry.last_day >= today)
+    }
+
+    /// How many envelopes can be read today.
+    pub fn waiting(&self, today: Day) -> usize {
+        self.waiting_from(Position::default(), today).count()
+    }
+
+    /// The envelope of that id, if it can be read today.
+    pub fn find(&self, id: &EnvelopeId, today: Day) -> Option<(Position, &Entry)> {
+        self.entries.find(id).filter(|(_, entry)| entry.last_day >= today)
+    }
+
+    /// Until which day it is remembered that the envelope was here and is gone.
+    pub fn gone_until(&self, id: &EnvelopeId, today: Day) -> Option<Day> {
+        let expired = self.entries.find(id).filter(|(_, entry)| entry.last_day < today);
+        let until = expired.map(|(_, entry)| entry.last_day + TOMBSTONE_DAYS);
+        until.or_else(|| self.tombstones.get(id).copied()).filter(|until| *until >= today)
+    }
+
+    /// How many ids the mailbox remembers, waiting and gone.
+    pub fn ids(&self) -> usize {
+        self.entries.len() + self.tombstones.len()
+    }
+
+    /// The position behind the last envelope that arrived; 0 in an unknown mailbox.
+    pub fn end(&self) -> Position {
+        self.next
+    }
+
+    /// The position of an envelope that arrives today. Higher than any that this mailbox ever gave, even if it was
+    /// forgotten in between: a forgotten mailbox begins anew on a later day.
+    pub fn next_position(&self, today: Day) -> Position {
+        self.next.max(Position::first_of(today))
+    }
+
+    /// Whether somebody has paid for this mailbox.
+    pub fn is_paid(&self, today: Day) -> bool {
+        self.paid_until >= today
+    }
+
+    /// What an intake or log was opened with, and its leases.
+    pub fn opened(&self) -> Option<&Opened> {
+        self.opened.as_deref()
+    }
+
+    /// The oldest envelope that can be read now and on which no lease lasts.
+    pub fn oldest_free(&self, now: UnixTime) -> Option<(Position, &Entry)> {
+        let opened = self.opened()?;
+        self.waiting_from(Position::default(), now.day())
+            .find(|(position, _)| opened.holder(*position, now).is_none())
+    }
+
+    fn with_opened(&mut self, step: impl FnOnce(&mut Opened)) {
+        if let Some(opened) = &mut self.opened {
+            step(opened);
+        }
+    }
+
+    /// A position below `next` has been seen already: a replay must not bring a deleted envelope back.
+    /// An envelope of the same id that is still listed has expired so long ago that it was let in again: it gives way.
+    fn arrived(&mut self, arrival: &Arrival) -> Option<Locator> {
+        if arrival.position < self.next {
+            return None;
+        }
+        let earlier = self.entries.find(&arrival.id).map(|(position, _)| position);
+        let earlier = earlier.and_then(|position| self.take(position));
+        self.next = arrival.position.next();
+        let entry = Entry { id: arrival.id, last_day: arrival.last_day, at: arrival.at };
+        self.entries.insert(arrival.position, entry);
+        self.with_opened(|opened| opened.count(arrival.day));
+        earlier
+    }
+
+    /// The same envelope may wait again at a later position: a replay must not touch it there.
+    fn deleted(&mut self, position: Position, id: EnvelopeId, day: Day) -> Option<Locator> {
+        self.with_opened(|opened| opened.deleted(position));
+        let place = self.take(position);
+        if self.entries.find(&id).is_none() {
+            self.tombstones.insert(id, day + TOMBSTONE_DAYS);
+        }
+        place
+    }
+
+    fn take(&mut self, position: Position) -> Option<Locator> {
+        let entry = self.entries.remove(position)?;
+        self.with_opened(|opened| opened.entry_gone(position));
+        Some(entry.at)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::change::tests::any_change;
+    use proptest::prelude::*;
+
+    pub(crate) fn arrival(position: u64, id: u8, day: u32, last_day: u32) -> Change {
+        Change::Put(Arrival {
+            position: Position(position),
+            id: EnvelopeId([id; 16]),
+            day: Day(day),
+            last_day: Day(last_day),
+            at: Locator(position),
+        })
+    }
+
+    #[test]
+    fn an_envelope_is_gone_on_the_day_after_its_last() {
+        let mut state = MailboxState::default();
+        state.apply(&arrival(5, 1, 10, 14));
+        assert_eq!(state.waiting(Day(14)), 1);
+        assert_eq!(state.waiting(Day(15)), 0);
+        assert_eq!(state.gone_until(&EnvelopeId([1; 16]), Day(15)), Some(Day(21)));
+        assert_eq!(state.pass_day(Day(15)).expired, [Locator(5)]);
+        assert_eq!(state.gone_until(&EnvelopeId([1; 16]), Day(21)), Some(Day(21)));
+        assert_eq!(state.gone_until(&EnvelopeId([1; 16]), Day(22)), None);
+    }
+
+    #[test]
+    fn a_drained_mailbox_is_forgotten_when_its_tombstones_are() {
+        let mut state = MailboxState::default();
+        state.apply(&arrival(0, 1, 10, 14));
+        assert_eq!(
+            state.apply(&Change::Deleted { position: Position(0), id: EnvelopeId([1; 16]), day: Day(11) }),
+            Some(Locator(0))
+        );
+        state.pass_day(Day(18));
+        assert!(!state.is_forgotten(Day(18)));
+        state.pass_day(Day(19));
+        assert!(state.is_forgotten(Day(19)));
+    }
+
+    #[test]
+    fn a_replayed_put_does_not_bring_a_deleted_envelope_back() {
+        let mut state = MailboxState::default();
+        state.apply(&arrival(0, 1, 10, 14));
+        state.apply(&Change::Deleted { position: Position(0), id: EnvelopeId([1; 16]), day: Day(11) });
+        state.apply(&arrival(0, 1, 10, 14));
+        assert!(state.entries().is_empty());
+    }
+
+    #[test]
+    fn a_lost_envelope_leaves_no_tombstone() {
+        let mut state = MailboxState::default();
+        state.apply(&arrival(0, 1, 10, 14));
+        assert_eq!(state.apply(&Change::Lost { position: Position(0) }), Some(Locator(0)));
+        assert_eq!((state.ids(), state.waiting(Day(10))), (0, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn no_order_of_changes_makes_it_panic(changes in proptest::collection::vec(any_change(), 0..40), day: u32) {
+            let mut state = MailboxState::default();
+            for change in &changes {
+                state.apply(change);
+            }
+            state.pass_day(Day(day));
+            prop_assert_eq!(MailboxState::decode(&state.encode()), Ok(state));
+        }
+    }
+}
