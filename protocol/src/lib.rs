@@ -5,7 +5,10 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod channel;
 pub mod codec;
+
+pub mod descriptor;
 pub mod desk;
 pub mod envelope;
 pub mod frame;

@@ -46,7 +46,20 @@ pub const FIRST_FRAME_BYTES: usize = 8 * 1024;
 /// Bytes of the body of a frame to a relay when a channel stands. The longest request, a fetch from 64 mailboxes, needs
 /// less than 8 KiB; the rest is room for a forwarded first frame.
 pub const REQUEST_FRAME_BYTES: usize = 16 * 1024;
+/// Bytes of a descriptor at most, so that a stranger's answer stays below [`FIRST_FRAME_BYTES`].
+pub const DESCRIPTOR_BYTES: usize = 4096;
+/// Addresses in a descriptor at most.
+pub const DESCRIPTOR_ADDRESSES: usize = 8;
+/// Bytes of an operator's name at most, in UTF-8.
+pub const OPERATOR_NAME_BYTES: usize = 64;
+/// Frames of one direction of a channel at most: far below what ChaCha20-Poly1305 bears under one key, and more than
+/// any channel lives to send.
+pub const CHANNEL_FRAMES: u64 = 1 << 32;
 /// Bytes of `host:port` in a relay address at most.
 pub const HOST_PORT_BYTES: usize = 255;
 /// Seconds after which a channel that is continued over POST ends when it is idle.
 pub const CONTINUED_IDLE_SECS: u64 = 3600;
+/// Channels continued over POST that a relay holds at once, some 500 bytes each beside their last answer.
+pub const CONTINUED_CHANNELS: usize = 16_384;
+/// Bytes of last answers that a relay holds for such channels, to repeat them: 64 MiB.
+pub const CONTINUED_ANSWER_BYTES: usize = 64 << 20;
