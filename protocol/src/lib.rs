@@ -5,8 +5,10 @@
 #![forbid(unsafe_code)]
 
 pub mod address;
+pub mod card;
 pub mod channel;
 pub mod codec;
+pub mod continued;
 
 pub mod descriptor;
 pub mod desk;

@@ -63,3 +63,11 @@ pub const CONTINUED_IDLE_SECS: u64 = 3600;
 pub const CONTINUED_CHANNELS: usize = 16_384;
 /// Bytes of last answers that a relay holds for such channels, to repeat them: 64 MiB.
 pub const CONTINUED_ANSWER_BYTES: usize = 64 << 20;
+/// Letters of a card's link at most, so that its QR code stays readable on a leaflet.
+pub const CARD_LETTERS: usize = 400;
+/// Relays on a card at most.
+pub const CARD_RELAYS: usize = 4;
+/// Further addresses on a card at most.
+pub const CARD_MORE_ADDRESSES: usize = 4;
+/// Bytes of a ticket on a card at most.
+pub const TICKET_BYTES: usize = 32;
