@@ -89,3 +89,116 @@ fn fresh_token(rng: &mut impl CryptoRng) -> LeaseToken {
     rng.fill_bytes(&mut token.0);
     token
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{Fixture, id, intake, log, number, plain};
+
+    #[test]
+    fn two_devices_get_two_envelopes_and_the_third_nothing() {
+        let mut relay = Fixture::opened(&intake(1));
+        relay.put(&intake(1), 1);
+        relay.put(&intake(1), 2);
+        let (first, second) = (relay.lease(&intake(1), 1), relay.lease(&intake(1), 2));
+        assert_eq!((number(&first.envelope), number(&second.envelope)), (1, 2));
+        assert_ne!(first.token, second.token);
+        assert!(matches!(relay.claim(&intake(1), 3, ClaimWhat::Oldest, 900), Answer::Nothing));
+    }
+
+    #[test]
+    fn a_repeated_claim_gets_its_own_lease_with_the_seconds_that_are_left() {
+        let mut relay = Fixture::opened(&intake(1));
+        relay.put(&intake(1), 1);
+        relay.put(&intake(1), 2);
+        let first = relay.lease(&intake(1), 1);
+        relay.wait(100);
+        relay.crash();
+        let again = relay.lease(&intake(1), 1);
+        assert_eq!((again.token, again.number, again.secs_left), (first.token, 1, 800));
+        assert_eq!(again.envelope, first.envelope);
+    }
+
+    #[test]
+    fn a_claim_repeated_after_its_lease_is_told_so_for_four_days() {
+        let mut relay = Fixture::opened(&intake(1));
+        relay.put(&intake(1), 1);
+        relay.lease(&intake(1), 1);
+        for _ in 0..4 {
+            relay.wait_days(1);
+            relay.relay.store_mut().pass_day(relay.now.day());
+            assert!(matches!(relay.claim(&intake(1), 1, ClaimWhat::Oldest, 900), Answer::Ended));
+        }
+    }
+
+    #[test]
+    fn the_number_rises_with_each_lease_of_an_envelope() {
+        let mut relay = Fixture::opened(&intake(1));
+        relay.put(&intake(1), 1);
+        for claim in 1..5 {
+            assert_eq!(relay.lease(&intake(1), claim).number, u32::from(claim));
+            relay.wait(900);
+            relay.crash();
+        }
+    }
+
+    #[test]
+    fn an_envelope_is_claimed_by_its_id_unless_it_is_leased() {
+        let mut relay = Fixture::opened(&intake(1));
+        relay.put(&intake(1), 1);
+        relay.put(&intake(1), 2);
+        let what = ClaimWhat::Id(id(2));
+        assert!(matches!(relay.claim(&intake(1), 1, what, 900), Answer::Claimed(_)));
+        assert!(matches!(relay.claim(&intake(1), 2, what, 900), Answer::Nothing));
+        assert!(matches!(relay.claim(&intake(1), 3, ClaimWhat::Id(id(9)), 900), Answer::Nothing));
+    }
+
+    #[test]
+    fn a_leased_envelope_can_still_be_read() {
+        let mut relay = Fixture::opened(&intake(1));
+        relay.put(&intake(1), 1);
+        relay.lease(&intake(1), 1);
+        assert_eq!(relay.waiting(&intake(1)), [1]);
+    }
+
+    #[test]
+    fn a_lease_ends_with_the_last_day_of_its_envelope() {
+        let mut relay = Fixture::opened(&intake(1));
+        relay.put(&intake(1), 1);
+        relay.wait(4 * 86_400 + 82_000);
+        relay.claim(&intake(1), 1, ClaimWhat::Oldest, 3600);
+        assert!(matches!(relay.claim(&intake(1), 1, ClaimWhat::Oldest, 3600), Answer::Claimed(_)));
+        relay.wait(1000);
+        assert!(matches!(relay.claim(&intake(1), 1, ClaimWhat::Oldest, 3600), Answer::Ended));
+        assert!(matches!(relay.claim(&intake(1), 2, ClaimWhat::Oldest, 3600), Answer::Nothing));
+    }
+
+    #[test]
+    fn only_an_intake_and_only_a_minute_to_an_hour_can_be_claimed() {
+        let mut relay = Fixture::opened(&intake(1));
+        for (mailbox, secs) in [(intake(1), 59), (intake(1), 3601), (log(1), 900), (plain(1), 900)] {
+            assert!(matches!(relay.claim(&mailbox, 1, ClaimWhat::Oldest, secs), Answer::Malformed));
+        }
+        assert!(matches!(relay.claim(&intake(2), 1, ClaimWhat::Oldest, 900), Answer::Nothing));
+    }
+
+    #[test]
+    fn an_intake_remembers_a_bounded_number_of_claims() {
+        let mut relay = Fixture::with(Policy { intake_claims: 1, ..Policy::default() });
+        relay.open(intake(1).opening());
+        relay.put(&intake(1), 1);
+        relay.put(&intake(1), 2);
+        relay.lease(&intake(1), 1);
+        assert!(matches!(relay.claim(&intake(1), 2, ClaimWhat::Oldest, 900), Answer::Busy { .. }));
+    }
+
+    #[test]
+    fn a_damaged_envelope_ends_its_lease_and_the_next_claim_gets_another() {
+        let mut relay = Fixture::opened(&intake(1));
+        relay.put(&intake(1), 1);
+        relay.put(&intake(1), 2);
+        relay.relay.store_mut().damage(crate::change::Locator(1));
+        assert!(matches!(relay.claim(&intake(1), 1, ClaimWhat::Oldest, 900), Answer::Ended));
+        assert_eq!(number(&relay.lease(&intake(1), 2).envelope), 2);
+    }
+}

@@ -20,3 +20,31 @@ pub fn decide(state: &MailboxState, close: &Close) -> Decision {
     }
     Decision::change(Answer::Closed, if opened.closed { Vec::new() } else { vec![Change::Closed] })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{Fixture, intake, log, steward};
+    use poterne_protocol::keys::StewardKey;
+
+    #[test]
+    fn later_puts_have_to_move_and_what_waits_is_served() {
+        let mut relay = Fixture::opened(&intake(1));
+        relay.put(&intake(1), 1);
+        assert!(matches!(relay.close(&intake(1), steward()), Answer::Closed));
+        assert!(matches!(relay.close(&intake(1), steward()), Answer::Closed));
+        relay.crash();
+        assert!(matches!(relay.put(&intake(1), 2), Answer::Moved));
+        assert!(matches!(relay.put(&intake(1), 1), Answer::Stored));
+        let token = relay.lease(&intake(1), 1).token;
+        assert!(matches!(relay.delete_leased(token, 1), Answer::Done));
+    }
+
+    #[test]
+    fn a_wrong_key_and_an_unknown_mailbox_are_refused_alike() {
+        let mut relay = Fixture::opened(&log(1));
+        assert!(matches!(relay.close(&log(1), StewardKey::from_bytes(&[6; 32])), Answer::Refused));
+        assert!(matches!(relay.close(&log(2), steward()), Answer::Refused));
+        assert!(matches!(relay.put(&log(1), 1), Answer::Stored));
+    }
+}

@@ -50,3 +50,71 @@ pub fn decide_by_lease(
         Holder::Lasting { .. } => Decision::answer(Answer::Malformed),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{Fixture, id, intake, plain};
+    use poterne_protocol::op::{Delete, DeleteBy, Request};
+
+    #[test]
+    fn what_is_deleted_is_gone_also_after_a_crash() {
+        let mut relay = Fixture::new();
+        relay.put(&plain(1), 1);
+        relay.put(&plain(1), 2);
+        assert!(matches!(relay.delete(&plain(1), &[1, 1, 9]), Answer::Done));
+        relay.crash();
+        assert_eq!(relay.waiting(&plain(1)), [2]);
+        assert_eq!(relay.relay.store().envelopes(), 1);
+    }
+
+    #[test]
+    fn deleting_what_is_not_here_leaves_nothing_behind() {
+        let mut relay = Fixture::new();
+        assert!(matches!(relay.delete(&plain(1), &[1]), Answer::Done));
+        assert_eq!(relay.relay.store().mailboxes(), 0);
+        relay.put(&plain(1), 1);
+        assert_eq!(relay.waiting(&plain(1)), [1]);
+    }
+
+    #[test]
+    fn a_repeated_delete_by_lease_is_done_again() {
+        let mut relay = Fixture::opened(&intake(1));
+        relay.put(&intake(1), 1);
+        let token = relay.lease(&intake(1), 1).token;
+        assert!(matches!(relay.delete_leased(token, 1), Answer::Done));
+        relay.crash();
+        assert!(matches!(relay.delete_leased(token, 1), Answer::Done));
+        assert!(relay.waiting(&intake(1)).is_empty());
+    }
+
+    #[test]
+    fn a_lease_deletes_nothing_but_its_own_envelope() {
+        let mut relay = Fixture::opened(&intake(1));
+        relay.put(&intake(1), 1);
+        relay.put(&intake(1), 2);
+        let token = relay.lease(&intake(1), 1).token;
+        assert!(matches!(relay.delete_leased(token, 2), Answer::Malformed));
+        assert_eq!(relay.waiting(&intake(1)), [1, 2]);
+    }
+
+    #[test]
+    fn a_lease_that_is_over_deletes_nothing() {
+        let mut relay = Fixture::opened(&intake(1));
+        relay.put(&intake(1), 1);
+        let token = relay.lease(&intake(1), 1).token;
+        relay.wait(900);
+        assert!(matches!(relay.delete_leased(token, 1), Answer::Ended));
+        assert!(matches!(relay.delete_leased(LeaseToken([0; 16]), 1), Answer::Ended));
+        assert_eq!(relay.waiting(&intake(1)), [1]);
+    }
+
+    #[test]
+    fn too_few_or_too_many_ids_are_malformed() {
+        let mut relay = Fixture::new();
+        for count in [0, 65] {
+            let delete = Delete { by: DeleteBy::Lease(LeaseToken([0; 16])), ids: vec![id(1); count] };
+            assert!(matches!(relay.handle(Request::Delete(delete)), Answer::Malformed));
+        }
+    }
+}

@@ -92,3 +92,154 @@ fn share(available: &[usize], max: usize) -> Vec<usize> {
     }
     shares
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::change::Locator;
+    use crate::fixture::{Fixture, TODAY, numbers, plain};
+    use poterne_protocol::envelope::Class;
+    use poterne_protocol::op::{Answer, Cursor, Payment, Request};
+
+    #[test]
+    fn a_fetch_reads_in_the_order_of_arrival_and_takes_nothing_away() {
+        let mut relay = Fixture::new();
+        for number in [3, 1, 2] {
+            relay.put(&plain(1), number);
+        }
+        assert_eq!(relay.waiting(&plain(1)), [3, 1, 2]);
+        assert_eq!(relay.waiting(&plain(1)), [3, 1, 2]);
+    }
+
+    #[test]
+    fn a_cursor_goes_on_behind_its_answer() {
+        let mut relay = Fixture::new();
+        for number in 0..5 {
+            relay.put(&plain(1), number);
+        }
+        let first = relay.fetch(&plain(1), Start::First, 2);
+        assert_eq!((numbers(&first), first.more), (vec![0, 1], true));
+        relay.delete(&plain(1), &[0, 1, 2]);
+        let second = relay.fetch(&plain(1), Start::After(first.cursor), 2);
+        assert_eq!((numbers(&second), second.more), (vec![3, 4], false));
+        let third = relay.fetch(&plain(1), Start::After(second.cursor), 2);
+        relay.put(&plain(1), 5);
+        assert_eq!(numbers(&relay.fetch(&plain(1), Start::After(third.cursor), 2)), [5]);
+    }
+
+    #[test]
+    fn a_cursor_outlives_a_crash_and_a_mailbox_that_was_forgotten_in_between() {
+        let mut relay = Fixture::new();
+        relay.put(&plain(1), 1);
+        relay.put(&plain(1), 2);
+        let cursor = relay.fetch(&plain(1), Start::First, 2).cursor;
+        relay.crash();
+        assert!(relay.fetch(&plain(1), Start::After(cursor), 2).envelopes.is_empty());
+        relay.delete(&plain(1), &[1, 2]);
+        relay.wait_days(8);
+        relay.relay.store_mut().pass_day(TODAY + 8);
+        assert_eq!(relay.relay.store().mailboxes(), 0);
+        relay.put(&plain(1), 3);
+        assert_eq!(numbers(&relay.fetch(&plain(1), Start::After(cursor), 2)), [3]);
+    }
+
+    #[test]
+    fn a_foreign_cursor_reads_from_the_first_envelope() {
+        let mut relay = Fixture::new();
+        relay.put(&plain(1), 1);
+        for byte in 0..=255 {
+            let foreign = Start::After(Cursor([byte; 16]));
+            assert_eq!(numbers(&relay.fetch(&plain(1), foreign, 2)), [1]);
+        }
+    }
+
+    #[test]
+    fn the_last_k_are_read_from_the_end() {
+        let mut relay = Fixture::new();
+        for number in 0..5 {
+            relay.put(&plain(1), number);
+        }
+        assert_eq!(numbers(&relay.fetch(&plain(1), Start::Last(2), 64)), [3, 4]);
+        assert_eq!(numbers(&relay.fetch(&plain(1), Start::Last(9), 64)), [0, 1, 2, 3, 4]);
+        assert!(relay.fetch(&plain(1), Start::Last(0), 64).envelopes.is_empty());
+    }
+
+    #[test]
+    fn what_has_expired_is_not_read_even_before_it_is_erased() {
+        let mut relay = Fixture::new();
+        relay.put_with(&plain(1), 1, Class::ONE, Payment::None);
+        relay.put_with(&plain(1), 2, Class::FOUR, Payment::None);
+        relay.wait_days(2);
+        assert_eq!(relay.waiting(&plain(1)), [2]);
+        assert_eq!(numbers(&relay.fetch(&plain(1), Start::Last(5), 64)), [2]);
+    }
+
+    #[test]
+    fn absent_drained_and_expired_look_the_same() {
+        let mut relay = Fixture::new();
+        relay.put_with(&plain(1), 1, Class::ONE, Payment::None);
+        relay.put(&plain(2), 2);
+        relay.delete(&plain(2), &[2]);
+        relay.wait_days(2);
+        for mailbox in 1..4 {
+            let fetched = relay.fetch(&plain(mailbox), Start::First, 64);
+            assert!(fetched.envelopes.is_empty() && !fetched.more);
+        }
+    }
+
+    #[test]
+    fn a_full_mailbox_leaves_room_for_the_others() {
+        let mut relay = Fixture::new();
+        for number in 0..10 {
+            relay.put(&plain(1), number);
+        }
+        relay.put(&plain(2), 20);
+        relay.put(&plain(3), 30);
+        let mailboxes = [plain(1), plain(2), plain(3)];
+        let from: Vec<_> = mailboxes.iter().map(|mailbox| (mailbox, Start::First)).collect();
+        let fetched = relay.fetch_all(&from, 4);
+        assert_eq!(fetched.iter().map(numbers).collect::<Vec<_>>(), [vec![0, 1], vec![20], vec![30]]);
+        assert_eq!(fetched.iter().map(|fetched| fetched.more).collect::<Vec<_>>(), [true, false, false]);
+    }
+
+    #[test]
+    fn a_mailbox_that_got_no_share_goes_on_where_it_was() {
+        let mut relay = Fixture::new();
+        relay.put(&plain(1), 1);
+        relay.put(&plain(2), 2);
+        let fetched = relay.fetch_all(&[(&plain(1), Start::First), (&plain(2), Start::First)], 1);
+        assert!(fetched[1].more && fetched[1].envelopes.is_empty());
+        assert_eq!(numbers(&relay.fetch(&plain(2), Start::After(fetched[1].cursor), 1)), [2]);
+    }
+
+    #[test]
+    fn a_fetch_beyond_its_bounds_is_malformed() {
+        let mut relay = Fixture::new();
+        let from = poterne_protocol::op::FetchFrom { mailbox: plain(1).read(), start: Start::First };
+        let mut answer = |count: usize, max, wait_secs| {
+            relay.handle(Request::Fetch(Fetch { from: vec![from.clone(); count], max, wait_secs }))
+        };
+        assert!(matches!(answer(64, 1, 60), Answer::Fetched(_)));
+        for (count, max, wait_secs) in [(0, 1, 0), (65, 1, 0), (1, 0, 0), (1, 1, 61)] {
+            assert!(matches!(answer(count, max, wait_secs), Answer::Malformed));
+        }
+    }
+
+    #[test]
+    fn a_damaged_envelope_is_left_out_and_can_be_put_again() {
+        let mut relay = Fixture::new();
+        relay.put(&plain(1), 1);
+        relay.put(&plain(1), 2);
+        relay.relay.store_mut().damage(Locator(0));
+        assert_eq!(relay.waiting(&plain(1)), [2]);
+        relay.put(&plain(1), 1);
+        assert_eq!(relay.waiting(&plain(1)), [2, 1]);
+    }
+
+    #[test]
+    fn shares_are_dealt_in_turns() {
+        assert_eq!(share(&[10, 1, 0, 3], 6), [3, 1, 0, 2]);
+        assert_eq!(share(&[1, 1], 6), [1, 1]);
+        assert_eq!(share(&[5, 5, 5], 2), [1, 1, 0]);
+    }
+}

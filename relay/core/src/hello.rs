@@ -20,3 +20,19 @@ pub fn answer(now: UnixTime, policy: &Policy) -> Answer {
         permits: policy.permits,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::Fixture;
+    use poterne_protocol::op::Request;
+
+    #[test]
+    fn a_fresh_relay_is_open_and_tells_its_time() {
+        let mut relay = Fixture::new();
+        let Answer::Hello(hello) = relay.handle(Request::Hello) else {
+            panic!("a hello is answered by a hello")
+        };
+        assert_eq!((hello.version, hello.base_effort, hello.permits, hello.time), (1, 0, false, relay.now));
+    }
+}

@@ -23,6 +23,8 @@ pub mod close;
 pub mod delete;
 pub mod extend;
 pub mod fetch;
+#[cfg(test)]
+mod fixture;
 pub mod hello;
 pub mod open;
 pub mod put;

@@ -108,6 +108,19 @@ impl MemoryStore {
         self.view.mailboxes.len()
     }
 
+    /// What the log holds of one mailbox, in order, placed.
+    pub fn changes(&self, mailbox: &MailboxId) -> Vec<Change> {
+        let of = |(place, record): (usize, &Record)| match record {
+            Record::Mailbox { id, change, .. } if id == mailbox => {
+                let mut change = Change::decode(change).expect("the log holds what was encoded");
+                change.place(Locator(place as u64));
+                Some(change)
+            }
+            _ => None,
+        };
+        self.log.iter().enumerate().filter_map(of).collect()
+    }
+
     fn erase(&mut self) {
         for place in self.to_erase.drain(..) {
             if let Some(Record::Mailbox { envelope, .. }) = self.log.get_mut(place.0 as usize) {

@@ -55,3 +55,71 @@ fn opening(open: &Open, policy: &Policy) -> Option<Opening> {
 fn is_in_time(last_day: Day, today: Day) -> bool {
     (today..=today + OPEN_AHEAD_DAYS).contains(&last_day)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{Fixture, intake, log, plain, steward};
+    use poterne_protocol::keys::Permit;
+
+    #[test]
+    fn opening_again_with_the_same_parameters_is_opened() {
+        let mut relay = Fixture::opened(&log(1));
+        assert!(matches!(relay.open(log(1).opening()), Answer::Opened));
+        let explicit = Open { quota: 1024, ..log(1).opening() };
+        assert!(matches!(relay.open(explicit), Answer::Opened));
+    }
+
+    #[test]
+    fn opening_again_with_other_parameters_is_refused() {
+        let mut relay = Fixture::opened(&log(1));
+        let last_day = log(1).opening().last_day + 1;
+        assert!(matches!(relay.open(Open { last_day, ..log(1).opening() }), Answer::Refused));
+        assert!(matches!(relay.open(Open { gated: true, ..log(1).opening() }), Answer::Refused));
+        assert!(matches!(relay.open(Open { quota: 5, ..log(1).opening() }), Answer::Refused));
+        assert!(matches!(
+            relay.open(Open { steward: KeyHash([1; 32]), ..log(1).opening() }),
+            Answer::Refused
+        ));
+    }
+
+    #[test]
+    fn what_is_beyond_the_limits_is_refused() {
+        let mut relay = Fixture::new();
+        let today = relay.now.day();
+        let mut mailbox_with_delete_key = log(1).hashes();
+        mailbox_with_delete_key.delete = KeyHash([1; 32]);
+        for open in [
+            Open { last_day: today - 1, ..log(1).opening() },
+            Open { last_day: today + OPEN_AHEAD_DAYS + 1, ..log(1).opening() },
+            Open { quota: 1025, ..log(1).opening() },
+            Open { quota: (1 << 30) + 1, ..intake(1).opening() },
+            Open { mailbox: mailbox_with_delete_key, ..log(1).opening() },
+            Open { ..plain(1).opening() },
+        ] {
+            assert!(matches!(relay.open(open), Answer::Refused));
+        }
+        assert_eq!(relay.relay.store().mailboxes(), 0);
+    }
+
+    #[test]
+    fn opening_again_does_not_undo_a_closing() {
+        let mut relay = Fixture::opened(&log(1));
+        relay.close(&log(1), steward());
+        assert!(matches!(relay.open(log(1).opening()), Answer::Opened));
+        assert!(matches!(relay.put(&log(1), 1), Answer::Moved));
+    }
+
+    #[test]
+    fn a_permit_opens_as_many_mailboxes_as_it_is_good_for() {
+        let mut relay = Fixture::with(Policy { permits: true, ..Policy::default() });
+        assert!(matches!(relay.open(log(1).opening()), Answer::Refused));
+        relay.relay.store_mut().grant(VoucherId::permit(&Permit::from_bytes(&[1; 32])), 2);
+        for mailbox in [log(1), log(1), log(2)] {
+            assert!(matches!(relay.open(mailbox.opening()), Answer::Opened));
+            relay.crash();
+        }
+        assert!(matches!(relay.open(log(3).opening()), Answer::Refused));
+        assert!(matches!(relay.open(log(2).opening()), Answer::Opened));
+    }
+}

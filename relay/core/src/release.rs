@@ -19,3 +19,36 @@ pub fn decide(state: &MailboxState, claim_id: &ClaimId, token: &LeaseToken, now:
         Holder::Deleted | Holder::Ended => Decision::answer(Answer::Done),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{Fixture, intake};
+    use poterne_protocol::op::{ClaimWhat, Request};
+
+    #[test]
+    fn a_released_envelope_is_free_and_its_claim_is_over() {
+        let mut relay = Fixture::opened(&intake(1));
+        relay.put(&intake(1), 1);
+        let token = relay.lease(&intake(1), 1).token;
+        assert!(matches!(relay.handle(Request::Release(token)), Answer::Done));
+        assert!(matches!(relay.claim(&intake(1), 1, ClaimWhat::Oldest, 900), Answer::Ended));
+        assert_eq!(relay.lease(&intake(1), 2).number, 2);
+    }
+
+    #[test]
+    fn a_release_that_comes_late_ends_no_other_lease() {
+        let mut relay = Fixture::opened(&intake(1));
+        relay.put(&intake(1), 1);
+        let first = relay.lease(&intake(1), 1).token;
+        relay.wait(900);
+        let second = relay.lease(&intake(1), 2);
+        assert!(matches!(relay.handle(Request::Release(first)), Answer::Done));
+        assert_eq!(relay.lease(&intake(1), 2).token, second.token);
+    }
+
+    #[test]
+    fn an_unknown_lease_is_released() {
+        assert!(matches!(Fixture::new().handle(Request::Release(LeaseToken([0; 16]))), Answer::Done));
+    }
+}

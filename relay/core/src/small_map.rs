@@ -117,10 +117,10 @@ impl<K: Copy + Ord, V> SmallMap<K, V> {
     }
 
     fn grow(&mut self) {
-        if let Shape::Few(list) = &mut self.0 {
-            if list.len() == FEW {
-                self.0 = Shape::Many(core::mem::take(list).into_iter().collect());
-            }
+        if let Shape::Few(list) = &mut self.0
+            && list.len() == FEW
+        {
+            self.0 = Shape::Many(core::mem::take(list).into_iter().collect());
         }
     }
 }

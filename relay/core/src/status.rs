@@ -42,3 +42,60 @@ fn by_whole_days(state: &MailboxState, id: &EnvelopeId, today: Day) -> EnvelopeS
         EnvelopeStatus::Gone
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{Fixture, intake, plain};
+    use poterne_protocol::op::Request;
+
+    #[test]
+    fn an_intake_tells_all_that_became_of_an_envelope() {
+        let mut relay = Fixture::opened(&intake(1));
+        assert_eq!(relay.status(&intake(1), 1), EnvelopeStatus::Unknown);
+        relay.put(&intake(1), 1);
+        assert_eq!(relay.status(&intake(1), 1), EnvelopeStatus::Stored);
+        let token = relay.lease(&intake(1), 1).token;
+        assert_eq!(relay.status(&intake(1), 1), EnvelopeStatus::Claimed);
+        relay.handle(Request::Release(token));
+        assert_eq!(relay.status(&intake(1), 1), EnvelopeStatus::Stored);
+        let token = relay.lease(&intake(1), 2).token;
+        relay.delete_leased(token, 1);
+        assert_eq!(relay.status(&intake(1), 1), EnvelopeStatus::Gone);
+    }
+
+    #[test]
+    fn what_expired_in_an_intake_is_gone_and_later_unknown() {
+        let mut relay = Fixture::opened(&intake(1));
+        relay.put(&intake(1), 1);
+        relay.wait_days(5);
+        assert_eq!(relay.status(&intake(1), 1), EnvelopeStatus::Gone);
+        relay.wait_days(7);
+        assert_eq!(relay.status(&intake(1), 1), EnvelopeStatus::Unknown);
+    }
+
+    #[test]
+    fn elsewhere_a_deletion_shows_on_the_next_day() {
+        let mut relay = Fixture::new();
+        relay.put(&plain(1), 1);
+        relay.delete(&plain(1), &[1]);
+        assert_eq!(relay.status(&plain(1), 1), EnvelopeStatus::Stored);
+        relay.wait_days(1);
+        assert_eq!(relay.status(&plain(1), 1), EnvelopeStatus::Gone);
+    }
+
+    #[test]
+    fn elsewhere_what_was_never_put_is_gone() {
+        assert_eq!(Fixture::new().status(&plain(1), 1), EnvelopeStatus::Gone);
+    }
+
+    #[test]
+    fn elsewhere_what_expired_is_gone_at_once() {
+        let mut relay = Fixture::new();
+        relay.put(&plain(1), 1);
+        relay.wait_days(4);
+        assert_eq!(relay.status(&plain(1), 1), EnvelopeStatus::Stored);
+        relay.wait_days(1);
+        assert_eq!(relay.status(&plain(1), 1), EnvelopeStatus::Gone);
+    }
+}

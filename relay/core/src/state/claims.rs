@@ -168,10 +168,10 @@ impl Opened {
     }
 
     fn end(&mut self, id: &ClaimId, state: ClaimState) {
-        if let Some(claim) = self.claims.get_mut(id) {
-            if matches!(claim.state, ClaimState::Leased { .. }) {
-                claim.state = state;
-            }
+        if let Some(claim) = self.claims.get_mut(id)
+            && matches!(claim.state, ClaimState::Leased { .. })
+        {
+            claim.state = state;
         }
     }
 }
