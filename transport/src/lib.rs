@@ -1,1 +1,23 @@
-//! Dials and accepts.
+//! Dials and accepts relays' connections (docs/spec/transport.md): QUIC with the inner channel on top.
+//!
+//! [`dial`] gives a [`client::RelayClient`], whose calls run side by side over one channel. [`listen`] takes connections
+//! and hands each request to a [`listen::Service`]. Nothing here decides what a request may do.
+//!
+//! A carrier is not believed: certificates are whatever they are, and what counts is the pin in the relay's address,
+//! which the descriptor proves and the channel binds.
+
+pub mod client;
+pub mod dial;
+pub mod listen;
+
+mod bounds;
+mod decapsulation;
+mod frames;
+mod network;
+mod quic;
+mod tls;
+
+pub use network::Network;
+
+#[cfg(test)]
+mod tests;

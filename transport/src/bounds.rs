@@ -1,0 +1,39 @@
+//! The bounds of the carrier, each with its unit and its reason. What both sides of the protocol rely on stands in
+//! `poterne_protocol::limits` instead.
+
+use std::time::Duration;
+
+/// Until a QUIC connection must stand: half of what a command gives a dead relay.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Until a connection must have finished its handshake at a relay; slow phones need seconds, an attacker needs for ever.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Until a client must have sent what begins a channel, and until the rest of a frame must follow its beginning: a frame
+/// of 300 KiB at 80 kbit/s.
+pub const FRAME_TIMEOUT: Duration = Duration::from_secs(30);
+/// Until a peer must take what is written to it; beyond, its window is closed on purpose or the path is dead.
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Until a call must be answered, beside the time that a fetch waits.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(15);
+/// Between two signs of life of a client, so that NAT mappings (often 30 s) stay.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// Silence after which a client gives a connection up; longer than [`KEEP_ALIVE`] by two lost packets.
+pub const CLIENT_IDLE: Duration = Duration::from_secs(60);
+/// Until a closed connection's last packets must have left.
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Calls of one client under way at the same time; further ones wait their turn. As many as a relay works on.
+pub const CALLS_UNDER_WAY: usize = 256;
+/// Bytes in flight in one stream towards us: a full answer of 64 envelopes and its successor.
+pub const STREAM_WINDOW_BYTES: u32 = 640 * 1024;
+/// Bytes in flight in one connection towards us, over all its streams.
+pub const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+/// Bytes that one connection may have waiting for acknowledgement.
+pub const SEND_WINDOW_BYTES: u64 = 1024 * 1024;
+/// Bytes of the kernel's UDP buffers: at the default thousands of packets are lost under load. Best effort.
+pub const UDP_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes that a stream is read by at once.
+pub const READ_BYTES: usize = 16 * 1024;
+/// Bytes of answers that are written at once; sealing more before writing would only hold memory.
+pub const WRITE_BATCH_BYTES: usize = 64 * 1024;
+/// Frames in one stream before a channel stands: two descriptors and two encapsulations, the second pair after a fault.
+pub const FRAMES_BEFORE_CHANNEL: u32 = 4;

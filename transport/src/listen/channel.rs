@@ -1,0 +1,280 @@
+//! One stream: at first frames in the clear, then one channel, whose requests run side by side.
+//!
+//! One task owns the stream. It reads on only while fewer requests than allowed are under way, and not while it writes:
+//! a client that sends faster than it is served, or that does not read, is held back by the stream's own windows.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use poterne_protocol::channel::{AcceptError, RelayChannel};
+use poterne_protocol::frame::{ChannelOpening, Fault, FrameDecoder, OuterFrame};
+use poterne_protocol::inner::{InnerError, decode_request, encode_answer};
+use poterne_protocol::op::{Answer, Request};
+use quinn::{RecvStream, SendStream};
+use rand_core::UnwrapErr;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout, timeout_at};
+use zeroize::Zeroizing;
+
+use super::{Event, Service, Shared, has_begun};
+use crate::bounds::{FRAMES_BEFORE_CHANNEL, WRITE_BATCH_BYTES};
+use crate::frames::{FrameReader, StreamError, write, write_frame};
+use crate::network::Network;
+
+/// Until a request must be answered, the longest wait of a fetch included. Beyond, the channel ends without an answer:
+/// the outcome is unknown, and the client repeats.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
+/// Until all that was asked of a draining relay must have been answered; a part of the ten seconds of a drain.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(6);
+/// Silence after which a draining channel counts as drained.
+const DRAIN_SILENCE: Duration = Duration::from_millis(200);
+/// What is told to those who ask a draining relay: until it is back.
+const DRAIN_RETRY_SECS: u16 = 5;
+/// Until the last bytes must have reached the client.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Serves a stream to its end.
+pub(super) async fn serve<S: Service>(
+    shared: Arc<Shared<S>>,
+    send: SendStream,
+    receive: RecvStream,
+    network: Network,
+) {
+    let reader = FrameReader::new(receive, FrameDecoder::for_relay());
+    let mut stream = Stream { shared, reader, send, draining: false };
+    let outcome = stream.serve(network).await;
+    if is_fault(&outcome) {
+        stream.shared.service.note(Event::StreamFault);
+    }
+    stream.finish().await;
+}
+
+/// Whether the peer did something wrong: an end or a loss is nobody's fault.
+fn is_fault(outcome: &Result<(), StreamError>) -> bool {
+    matches!(outcome, Err(StreamError::Frame(_) | StreamError::Slow))
+}
+
+struct Stream<S> {
+    shared: Arc<Shared<S>>,
+    reader: FrameReader,
+    send: SendStream,
+    draining: bool,
+}
+
+/// A channel whose first request was opened.
+type Accepted = (RelayChannel, Zeroizing<Vec<u8>>);
+
+/// Why there is no channel.
+enum Refused {
+    Accept(AcceptError),
+    Busy,
+}
+
+impl Refused {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Accept(error) => error.fault(),
+            Self::Busy => Fault::Busy,
+        }
+    }
+
+    fn event(&self) -> Event {
+        match self {
+            Self::Accept(_) => Event::ChannelRefused,
+            Self::Busy => Event::ChannelBusy,
+        }
+    }
+}
+
+impl<S: Service> Stream<S> {
+    async fn serve(&mut self, network: Network) -> Result<(), StreamError> {
+        let Some((channel, first)) = self.open(network).await? else {
+            return Ok(());
+        };
+        self.reader.channel_stands();
+        self.shared.service.note(Event::ChannelOpened);
+        let outcome = Channel { stream: self, channel, calls: JoinSet::new() }.run(first).await;
+        self.shared.service.note(Event::ChannelClosed);
+        outcome
+    }
+
+    /// Answers what may come before a channel: the wish for a descriptor, and openings that fail.
+    async fn open(&mut self, network: Network) -> Result<Option<Accepted>, StreamError> {
+        let mut draining = self.shared.draining.clone();
+        for _ in 0..FRAMES_BEFORE_CHANNEL {
+            let frame = tokio::select! {
+                frame = self.reader.next_soon() => self.told_of_faults(frame).await?,
+                () = has_begun(&mut draining) => return Ok(None),
+            };
+            match frame {
+                OuterFrame::DescriptorWanted => {
+                    let descriptor = self.shared.service.descriptor().to_vec();
+                    write_frame(&mut self.send, &OuterFrame::Descriptor(descriptor)).await?;
+                }
+                OuterFrame::Channel(opening) => match self.accept(opening, network).await {
+                    Ok(accepted) => return Ok(Some(accepted)),
+                    Err(refused) => {
+                        self.shared.service.note(refused.event());
+                        self.fault(refused.fault()).await?;
+                    }
+                },
+                _ => return self.fault(Fault::ChannelUnknown).await.map(|()| None),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Tells the client of a frame that is too large; passes everything on.
+    async fn told_of_faults<T>(&mut self, read: Result<T, StreamError>) -> Result<T, StreamError> {
+        if let Err(StreamError::Frame(_)) = &read {
+            self.fault(Fault::TooLarge).await?;
+        }
+        read
+    }
+
+    async fn accept(&self, opening: ChannelOpening, network: Network) -> Result<Accepted, Refused> {
+        let keys = self.shared.service.keys();
+        let job = move || {
+            let mut rng = UnwrapErr(getrandom::SysRng);
+            RelayChannel::accept(&keys, &opening, &mut rng)
+        };
+        let waiting = self.shared.pool.submit(network, job).map_err(|_| Refused::Busy)?;
+        match waiting.await {
+            Ok(accepted) => accepted.map_err(Refused::Accept),
+            Err(_) => Err(Refused::Busy),
+        }
+    }
+
+    async fn fault(&mut self, fault: Fault) -> Result<(), StreamError> {
+        write_frame(&mut self.send, &OuterFrame::Fault(fault)).await
+    }
+
+    /// Ends our half and lets the last bytes arrive.
+    async fn finish(mut self) {
+        if self.send.finish().is_ok() {
+            timeout(FINISH_TIMEOUT, self.send.stopped()).await.ok();
+        }
+    }
+}
+
+/// A channel that stands, with the calls that are under way.
+struct Channel<'a, S> {
+    stream: &'a mut Stream<S>,
+    channel: RelayChannel,
+    calls: JoinSet<Option<(u32, Answer)>>,
+}
+
+impl<S: Service> Channel<'_, S> {
+    async fn run(mut self, first: Zeroizing<Vec<u8>>) -> Result<(), StreamError> {
+        self.begin(&first).await?;
+        let mut draining = self.stream.shared.draining.clone();
+        loop {
+            let may_read = self.calls.len() < self.stream.shared.limits.requests_per_channel;
+            tokio::select! {
+                frame = self.stream.reader.next(), if may_read => match frame {
+                    Ok(frame) => self.take(&frame).await?,
+                    Err(StreamError::Ended) => return self.answer_all().await,
+                    error => return self.stream.told_of_faults(error).await.map(drop),
+                },
+                Some(call) = self.calls.join_next() => self.answer(call).await?,
+                () = has_begun(&mut draining) => return self.drain().await,
+            }
+        }
+    }
+
+    /// Opens and begins one request. A frame that does not open ends the channel: it was not the client's next one.
+    async fn take(&mut self, frame: &OuterFrame) -> Result<(), StreamError> {
+        match self.channel.open_request(frame) {
+            Ok(inner) => self.begin(&inner).await,
+            Err(_) => {
+                self.stream.fault(Fault::ChannelUnknown).await?;
+                Err(StreamError::Ended)
+            }
+        }
+    }
+
+    async fn begin(&mut self, inner: &[u8]) -> Result<(), StreamError> {
+        match decode_request(inner) {
+            Ok((number, _)) if self.stream.draining => {
+                self.write(number, &Answer::Busy { retry_after_secs: DRAIN_RETRY_SECS }).await
+            }
+            Ok((number, request)) => {
+                self.calls.spawn(call(self.stream.shared.service.clone(), number, request));
+                Ok(())
+            }
+            Err(error) => self.refuse(&error).await,
+        }
+    }
+
+    /// Answers a request that could not be decoded, where it has a number to answer to.
+    async fn refuse(&mut self, error: &InnerError) -> Result<(), StreamError> {
+        match error.answer() {
+            Some((number, answer)) => self.write(number, &answer).await,
+            None => Err(StreamError::Ended),
+        }
+    }
+
+    async fn write(&mut self, number: u32, answer: &Answer) -> Result<(), StreamError> {
+        let sealed = self.seal(number, answer)?;
+        write(&mut self.stream.send, &sealed).await
+    }
+
+    fn seal(&mut self, number: u32, answer: &Answer) -> Result<Vec<u8>, StreamError> {
+        // A channel that is exhausted ends; the client opens another one.
+        let frame = self.channel.seal(&encode_answer(number, answer)).map_err(|_| StreamError::Ended)?;
+        Ok(frame.encode())
+    }
+
+    /// Writes the answer of a call that has ended, together with those that are ready beside it.
+    async fn answer(&mut self, call: Ended) -> Result<(), StreamError> {
+        let mut batch = Vec::new();
+        let mut next = Some(call);
+        while let Some(call) = next {
+            let (number, answer) = answer_of(call)?;
+            batch.extend(self.seal(number, &answer)?);
+            next = if batch.len() < WRITE_BATCH_BYTES { self.calls.try_join_next() } else { None };
+        }
+        write(&mut self.stream.send, &batch).await
+    }
+
+    async fn answer_all(&mut self) -> Result<(), StreamError> {
+        while let Some(call) = self.calls.join_next().await {
+            self.answer(call).await?;
+        }
+        Ok(())
+    }
+
+    /// Answers what was asked, turns away what is still asked, and ends when the client is silent.
+    async fn drain(&mut self) -> Result<(), StreamError> {
+        self.stream.draining = true;
+        let deadline = Instant::now() + DRAIN_TIMEOUT;
+        timeout_at(deadline, self.drain_until_silent()).await.unwrap_or(Ok(()))
+    }
+
+    async fn drain_until_silent(&mut self) -> Result<(), StreamError> {
+        loop {
+            tokio::select! {
+                frame = timeout(DRAIN_SILENCE, self.stream.reader.next()) => match frame {
+                    Ok(frame) => self.take(&frame?).await?,
+                    Err(_) if self.calls.is_empty() => return Ok(()),
+                    Err(_) => {}
+                },
+                Some(call) = self.calls.join_next() => self.answer(call).await?,
+            }
+        }
+    }
+}
+
+/// How a call's task ended.
+type Ended = Result<Option<(u32, Answer)>, tokio::task::JoinError>;
+
+/// A call that panicked or took too long has an unknown outcome: the channel ends with it.
+fn answer_of(call: Ended) -> Result<(u32, Answer), StreamError> {
+    call.ok().flatten().ok_or(StreamError::Ended)
+}
+
+async fn call<S: Service>(service: Arc<S>, number: u32, request: Request) -> Option<(u32, Answer)> {
+    let answer = pin!(service.call(request));
+    timeout(REQUEST_TIMEOUT, answer).await.ok().map(|answer| (number, answer))
+}

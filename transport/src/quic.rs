@@ -1,0 +1,73 @@
+//! QUIC endpoints with our windows, timeouts and buffers (docs/spec/transport.md §2, RFC 9000).
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use quinn::{
+    AckFrequencyConfig, ClientConfig, Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime,
+    TransportConfig, VarInt,
+};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::bounds::{
+    CLIENT_IDLE, CONNECTION_WINDOW_BYTES, KEEP_ALIVE, SEND_WINDOW_BYTES, STREAM_WINDOW_BYTES,
+    UDP_BUFFER_BYTES,
+};
+use crate::tls;
+
+/// A socket for dialling addresses of the family of `towards`.
+pub(crate) fn client_endpoint(towards: SocketAddr) -> io::Result<Endpoint> {
+    let any: SocketAddr = match towards {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    let mut endpoint = endpoint(any, None)?;
+    let mut config = ClientConfig::new(Arc::new(tls::client_config()));
+    config.transport_config(Arc::new(client_transport()));
+    endpoint.set_default_client_config(config);
+    Ok(endpoint)
+}
+
+/// A socket that listens at `address`.
+pub(crate) fn server_endpoint(address: SocketAddr, transport: TransportConfig) -> io::Result<Endpoint> {
+    let mut config = ServerConfig::with_crypto(Arc::new(tls::server_config()));
+    config.transport_config(Arc::new(transport));
+    endpoint(address, Some(config))
+}
+
+fn endpoint(address: SocketAddr, server: Option<ServerConfig>) -> io::Result<Endpoint> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    // The system caps what it does not allow; a smaller buffer costs speed only.
+    socket.set_recv_buffer_size(UDP_BUFFER_BYTES).ok();
+    socket.set_send_buffer_size(UDP_BUFFER_BYTES).ok();
+    socket.bind(&address.into())?;
+    Endpoint::new(EndpointConfig::default(), server, socket.into(), Arc::new(TokioRuntime))
+}
+
+fn client_transport() -> TransportConfig {
+    let mut transport = transport(CLIENT_IDLE);
+    transport.keep_alive_interval(Some(KEEP_ALIVE)).max_concurrent_bidi_streams(VarInt::from_u32(0));
+    transport
+}
+
+/// What a relay allows each connection.
+pub(crate) fn server_transport(idle: Duration, streams: u16) -> TransportConfig {
+    let mut transport = transport(idle);
+    transport.max_concurrent_bidi_streams(VarInt::from(streams));
+    transport
+}
+
+fn transport(idle: Duration) -> TransportConfig {
+    let mut transport = TransportConfig::default();
+    transport
+        .max_idle_timeout(Some(IdleTimeout::try_from(idle).expect("idle timeouts are minutes")))
+        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        .datagram_receive_buffer_size(None)
+        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW_BYTES))
+        .receive_window(VarInt::from_u32(CONNECTION_WINDOW_BYTES))
+        .send_window(SEND_WINDOW_BYTES)
+        .ack_frequency_config(Some(AckFrequencyConfig::default()));
+    transport
+}
