@@ -1,0 +1,167 @@
+//! What a requester keeps of a request until it is answered, and of the handshake for as long as the lifeline may be
+//! needed (docs/spec/handshake.md §3, §7).
+//!
+//! Invariant: dk_R is erased when her first message binds the conversation; e_R stays for the lifeline.
+
+use poterne_protocol::kem::KemSecret;
+use poterne_protocol::keys::{MailboxSecret, Pin};
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use super::{ChosenRelay, Reveal};
+use crate::answer_box::{self, AnswerBox};
+use crate::dh::DhSecret;
+use crate::follow_up::FollowUpWriter;
+use crate::labels;
+use crate::notice::{NoticeHash, Version};
+use crate::secret::Secret;
+use crate::stored::{self, StoredError};
+
+const STORED_VERSION: u8 = 1;
+
+/// A request that was sealed, as its requester keeps it.
+#[derive(Debug)]
+pub struct PendingRequest {
+    pub(crate) handshake: Secret,
+    pub(crate) follow_ups: FollowUpWriter,
+    pub(crate) th0: [u8; 32],
+    pub(crate) contact_hash: [u8; 32],
+    pub(crate) echoed_version: Version,
+    pub(crate) echoed_hash: NoticeHash,
+    pub(crate) ratchet: Option<KemSecret>,
+    pub(crate) lasting: DhSecret,
+    pub(crate) own: Secret,
+    pub(crate) next_reveal: Reveal,
+    pub(crate) relays: [Option<ChosenRelay>; 2],
+}
+
+impl PendingRequest {
+    /// H(M0): how both sides name the request.
+    pub fn contact_hash(&self) -> [u8; 32] {
+        self.contact_hash
+    }
+
+    /// TH0: what was agreed on before a byte was sent.
+    pub fn th0(&self) -> [u8; 32] {
+        self.th0
+    }
+
+    /// The version of the notice under which it was sealed.
+    pub fn echoed_version(&self) -> Version {
+        self.echoed_version
+    }
+
+    /// The hash of that notice.
+    pub fn echoed_hash(&self) -> NoticeHash {
+        self.echoed_hash
+    }
+
+    /// Where the answer will lie.
+    pub fn answer_box(&self) -> AnswerBox {
+        AnswerBox::new(&self.handshake, self.own.clone())
+    }
+
+    /// The relays of the answer box and of the conversation, the first one preferred.
+    pub fn relays(&self) -> &[Option<ChosenRelay>; 2] {
+        &self.relays
+    }
+
+    /// Where follow-ups go.
+    pub fn follow_up_mailbox(&self) -> MailboxSecret {
+        answer_box::follow_up_mailbox(&self.handshake)
+    }
+
+    /// Seals follow-ups. Keep the state before putting what it sealed.
+    pub fn follow_ups(&mut self) -> &mut FollowUpWriter {
+        &mut self.follow_ups
+    }
+
+    /// How many follow-ups were sealed so far.
+    pub fn follow_ups_sealed(&self) -> u16 {
+        self.follow_ups.sealed()
+    }
+
+    /// What proves, in a later request, that this one was hers.
+    pub fn next_reveal(&self) -> &Reveal {
+        &self.next_reveal
+    }
+
+    /// L = KDF(–, hs, "lifeline").
+    pub fn lifeline(&self) -> Secret {
+        self.handshake.derive(labels::LIFELINE, &[])
+    }
+
+    /// Whether an answer can still be accepted: dk_R is there.
+    pub fn can_be_answered(&self) -> bool {
+        self.ratchet.is_some()
+    }
+
+    /// Erases dk_R: her first message has bound the conversation.
+    pub fn bind(&mut self) {
+        self.ratchet = None;
+    }
+
+    /// The state for the vault.
+    pub fn to_stored(&self) -> Zeroizing<Vec<u8>> {
+        stored::save(STORED_VERSION, &Plain::from(self))
+    }
+
+    /// The state out of the vault.
+    pub fn from_stored(bytes: &[u8]) -> Result<Self, StoredError> {
+        stored::load::<Plain>(STORED_VERSION, bytes).map(Self::from)
+    }
+}
+
+#[derive(Deserialize, Serialize, Zeroize, ZeroizeOnDrop)]
+struct Plain {
+    handshake: [u8; 32],
+    follow_ups: ([u8; 32], u16),
+    th0: [u8; 32],
+    contact_hash: [u8; 32],
+    echoed_version: (u16, u16, u32),
+    echoed_hash: [u8; 32],
+    ratchet: Option<[u8; 32]>,
+    lasting: [u8; 32],
+    own: [u8; 32],
+    next_reveal: [u8; 16],
+    relays: [Option<(u8, [u8; 16])>; 2],
+}
+
+impl From<&PendingRequest> for Plain {
+    fn from(state: &PendingRequest) -> Self {
+        let Version { root, serial, counter } = state.echoed_version;
+        Self {
+            handshake: *state.handshake.expose(),
+            follow_ups: state.follow_ups.to_plain(),
+            th0: state.th0,
+            contact_hash: state.contact_hash,
+            echoed_version: (root, serial, counter),
+            echoed_hash: state.echoed_hash.0,
+            ratchet: state.ratchet.as_ref().map(|key| *key.expose_seed()),
+            lasting: *state.lasting.expose(),
+            own: *state.own.expose(),
+            next_reveal: *state.next_reveal.expose(),
+            relays: state.relays.map(|relay| relay.map(|relay| (relay.number, relay.pin.0))),
+        }
+    }
+}
+
+impl From<Plain> for PendingRequest {
+    fn from(plain: Plain) -> Self {
+        let (root, serial, counter) = plain.echoed_version;
+        let relay = |(number, pin)| ChosenRelay { number, pin: Pin(pin) };
+        Self {
+            handshake: Secret::from_bytes(&plain.handshake),
+            follow_ups: FollowUpWriter::from_plain(&plain.follow_ups),
+            th0: plain.th0,
+            contact_hash: plain.contact_hash,
+            echoed_version: Version { root, serial, counter },
+            echoed_hash: NoticeHash(plain.echoed_hash),
+            ratchet: plain.ratchet.as_ref().map(KemSecret::from_seed),
+            lasting: DhSecret::from_bytes(&plain.lasting),
+            own: Secret::from_bytes(&plain.own),
+            next_reveal: Reveal::from_bytes(&plain.next_reveal),
+            relays: plain.relays.map(|kept| kept.map(relay)),
+        }
+    }
+}
