@@ -1,3 +1,31 @@
-//! The client as pure state machines.
+//! The client as pure state machines: cards and notices, first contact, the conversation, and the state at rest
+//! (docs/spec).
+//!
+//! Pure: no sockets, files, threads, clock or OS randomness; time and randomness arrive as arguments. Secrets are wiped
+//! on drop and never show in `Debug`.
+#![forbid(unsafe_code)]
 
+pub mod answer;
+pub mod answer_box;
+pub mod attachment;
+pub mod body;
+mod chain;
+pub mod claimed;
+pub mod contact;
+pub mod desk;
+pub mod dh;
+#[cfg(test)]
+mod fixture;
+pub mod follow_up;
+pub mod intake;
+mod labels;
+pub mod lifeline;
+pub mod log_envelope;
+pub mod notice;
+pub mod request;
+pub mod seal;
+pub mod secret;
+pub mod session;
+pub mod sign;
+pub mod stored;
 pub mod vault;
