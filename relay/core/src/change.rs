@@ -56,7 +56,10 @@ pub enum Change {
     /// A device got a lease.
     Claimed(Lease),
     /// The steward closed the intake or log.
-    Closed,
+    Closed {
+        /// The last day with which it was opened.
+        last_day: Day,
+    },
     /// An envelope was deleted by one who may.
     Deleted {
         /// Where it stood.
@@ -153,7 +156,7 @@ impl Change {
         out.u8(VERSION);
         match self {
             Self::Claimed(lease) => lease.encode(out.u8(CLAIMED)),
-            Self::Closed => out.u8(CLOSED),
+            Self::Closed { last_day } => out.u8(CLOSED).u32(last_day.0),
             Self::Deleted { position, id, day } => out.u8(DELETED).u64(position.0).put(&id.0).u32(day.0),
             Self::Extended { claim_id, ends } => out.u8(EXTENDED).put(&claim_id.0).u64(ends.0),
             Self::Lost { position } => out.u8(LOST).u64(position.0),
@@ -179,7 +182,7 @@ impl Change {
     fn decode_fields(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(match input.u8()? {
             CLAIMED => Self::Claimed(Lease::decode(input)?),
-            CLOSED => Self::Closed,
+            CLOSED => Self::Closed { last_day: Day(input.u32()?) },
             DELETED => Self::Deleted {
                 position: Position(input.u64()?),
                 id: EnvelopeId(input.array()?),
@@ -268,7 +271,7 @@ pub(crate) mod tests {
         let time = any::<u64>().prop_map(UnixTime);
         prop_oneof![
             any_lease().prop_map(Change::Claimed),
-            Just(Change::Closed),
+            day.clone().prop_map(|last_day| Change::Closed { last_day }),
             (position.clone(), id, day.clone()).prop_map(|(position, id, day)| Change::Deleted {
                 position,
                 id,

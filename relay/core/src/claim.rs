@@ -29,7 +29,7 @@ pub fn decide(
     let Some(opened) = state.opened() else {
         return Decision::answer(Answer::Nothing);
     };
-    if let Some(earlier) = opened.claim(&claim.claim_id) {
+    if let Some(earlier) = opened.claim(&claim.claim_id, now.day()) {
         return repeat(state, earlier, now);
     }
     let Some(position) = choose(state, opened, claim.what, now) else {

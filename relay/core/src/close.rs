@@ -1,9 +1,10 @@
 //! Close: the steward of an intake or log lets nothing more in (docs/spec/relay.md §6).
 //!
-//! What waits goes on being read, claimed and deleted. Nothing opens it again. A mailbox that is not open and a wrong
-//! steward key are refused alike.
+//! What waits goes on being read, claimed and deleted. Nothing opens it again. A mailbox that is not open, one
+//! whose last day is over, and a wrong steward key are refused alike.
 
 use poterne_protocol::op::{Answer, Close};
+use poterne_protocol::time::UnixTime;
 use subtle::ConstantTimeEq;
 
 use crate::change::Change;
@@ -11,14 +12,17 @@ use crate::decision::Decision;
 use crate::state::MailboxState;
 
 /// Decides on one closing.
-pub fn decide(state: &MailboxState, close: &Close) -> Decision {
-    let Some(opened) = state.opened() else {
+pub fn decide(state: &MailboxState, close: &Close, now: UnixTime) -> Decision {
+    let Some(opened) = state.opened().filter(|opened| opened.opening.last_day >= now.day()) else {
         return Decision::answer(Answer::Refused);
     };
     if !bool::from(close.steward.hash().0.ct_eq(&opened.opening.steward.0)) {
         return Decision::answer(Answer::Refused);
     }
-    Decision::change(Answer::Closed, if opened.closed { Vec::new() } else { vec![Change::Closed] })
+    Decision::change(
+        Answer::Closed,
+        if opened.closed { Vec::new() } else { vec![Change::Closed { last_day: opened.opening.last_day }] },
+    )
 }
 
 #[cfg(test)]

@@ -13,11 +13,13 @@ use crate::decision::Decision;
 use crate::lease::{self, Holder};
 use crate::state::MailboxState;
 
+/// Whether the lease would keep its bound.
+pub fn is_well_formed(extend: &Extend) -> bool {
+    extend.secs_from_claim <= LEASE_MAX_SECS
+}
+
 /// Decides on one extension of the lease that the store has found for its token.
 pub fn decide(state: &MailboxState, claim_id: &ClaimId, extend: &Extend, now: UnixTime) -> Decision {
-    if extend.secs_from_claim > LEASE_MAX_SECS {
-        return Decision::answer(Answer::Malformed);
-    }
     let Holder::Lasting { claimed_at, ends, .. } = lease::holder(state, claim_id, &extend.token, now) else {
         return Decision::answer(Answer::Ended);
     };

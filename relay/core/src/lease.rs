@@ -30,7 +30,7 @@ pub enum Holder {
 
 /// Looks a lease up by the claim that a store has found for its token.
 pub fn holder(state: &MailboxState, claim_id: &ClaimId, token: &LeaseToken, now: UnixTime) -> Holder {
-    let Some(claim) = state.opened().and_then(|opened| opened.claim(claim_id)) else {
+    let Some(claim) = state.opened().and_then(|opened| opened.claim(claim_id, now.day())) else {
         return Holder::Ended;
     };
     if !bool::from(claim.token.0.ct_eq(&token.0)) {

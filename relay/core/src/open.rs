@@ -1,7 +1,7 @@
 //! Open: an intake or a log comes into being (docs/spec/relay.md §6).
 //!
-//! Opening again with the same parameters is *opened* and costs no second use of the permit, also after its last day or
-//! its closing, neither of which it undoes. Every refusal is the same answer. Which permit opened what is not kept.
+//! Until its last day is over, opening again with the same parameters is *opened* and costs no second use of the permit,
+//! also after its closing, which this does not undo. Every refusal is the same answer. Which permit opened what is not kept.
 
 use poterne_protocol::keys::KeyHash;
 use poterne_protocol::limits::OPEN_AHEAD_DAYS;
@@ -23,14 +23,14 @@ pub fn decide(
     now: UnixTime,
     policy: &Policy,
 ) -> Decision {
-    let Some(opening) = opening(open, policy) else {
+    let Some(opening) = opening(open, now.day(), policy) else {
         return Decision::answer(Answer::Refused);
     };
     if let Some(opened) = state.opened() {
         let same = opened.opening == opening;
         return Decision::answer(if same { Answer::Opened } else { Answer::Refused });
     }
-    if !is_in_time(opening.last_day, now.day()) || (policy.permits && permit_left == 0) {
+    if policy.permits && permit_left == 0 {
         return Decision::answer(Answer::Refused);
     }
     let mut decision = Decision::change(Answer::Opened, vec![Change::Opened(opening)]);
@@ -41,14 +41,15 @@ pub fn decide(
 }
 
 /// The parameters with the relay's defaults in place, if they are within its limits.
-fn opening(open: &Open, policy: &Policy) -> Option<Opening> {
+fn opening(open: &Open, today: Day, policy: &Policy) -> Option<Opening> {
     let (default, max) = match open.mailbox.kind {
         Kind::Plain => return None,
         Kind::Intake => (policy.intake_day_bytes, policy.intake_day_bytes_max),
         Kind::Log => (policy.log_envelopes.into(), policy.log_envelopes.into()),
     };
     let quota = if open.quota == 0 { default } else { open.quota };
-    let is_allowed = open.mailbox.delete == KeyHash::NOBODY && quota <= max;
+    let is_allowed =
+        open.mailbox.delete == KeyHash::NOBODY && quota <= max && is_in_time(open.last_day, today);
     is_allowed.then_some(Opening { last_day: open.last_day, quota, gated: open.gated, steward: open.steward })
 }
 
@@ -100,6 +101,25 @@ mod tests {
             assert!(matches!(relay.open(open), Answer::Refused));
         }
         assert_eq!(relay.relay.store().mailboxes(), 0);
+    }
+
+    #[test]
+    fn nothing_is_opened_again_after_its_last_day() {
+        let mut relay = Fixture::opened(&log(1));
+        relay.wait_days(2);
+        assert!(matches!(relay.open(log(1).opening()), Answer::Refused));
+    }
+
+    #[test]
+    fn what_was_forgotten_opens_anew_and_stays_open_through_a_replay() {
+        let mut relay = Fixture::opened(&log(1));
+        relay.close(&log(1), steward());
+        relay.wait_days(2);
+        let today = relay.now.day();
+        relay.relay.store_mut().pass_day(today);
+        assert!(matches!(relay.open(Open { last_day: today, ..log(1).opening() }), Answer::Opened));
+        relay.crash();
+        assert!(matches!(relay.put(&log(1), 1), Answer::Stored));
     }
 
     #[test]

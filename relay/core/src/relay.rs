@@ -142,7 +142,7 @@ impl<S: Store> Relay<S> {
     ) -> Result<Pending, LoadError> {
         match request {
             Request::Claim(claim) => self.claim(claim, now, rng),
-            Request::Close(close) => self.close(close),
+            Request::Close(close) => self.close(close, now),
             Request::Delete(delete) => self.delete(delete, now),
             Request::Extend(extend) => self.extend(extend, now),
             Request::Fetch(fetch) => self.fetch(fetch, now),
@@ -200,6 +200,9 @@ impl<S: Store> Relay<S> {
     }
 
     fn extend(&mut self, extend: &Extend, now: UnixTime) -> Result<Pending, LoadError> {
+        if !extend::is_well_formed(extend) {
+            return Ok(Pending::answer(Answer::Malformed));
+        }
         self.with_lease(&extend.token, Answer::Ended, |state, claim_id| {
             extend::decide(state, claim_id, extend, now)
         })
@@ -235,9 +238,9 @@ impl<S: Store> Relay<S> {
         Ok(self.stage(id, decision, None))
     }
 
-    fn close(&mut self, close: &Close) -> Result<Pending, LoadError> {
+    fn close(&mut self, close: &Close, now: UnixTime) -> Result<Pending, LoadError> {
         let id = close.mailbox.id();
-        let decision = close::decide(&*self.store.load(&id)?, close);
+        let decision = close::decide(&*self.store.load(&id)?, close, now);
         Ok(self.stage(id, decision, None))
     }
 

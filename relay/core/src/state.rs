@@ -18,7 +18,7 @@ use poterne_protocol::envelope::EnvelopeId;
 use poterne_protocol::limits::TOMBSTONE_DAYS;
 use poterne_protocol::time::{Day, UnixTime};
 
-use crate::change::{Arrival, Change, Locator, Position};
+use crate::change::{Arrival, Change, Locator, Opening, Position};
 use crate::small_map::SmallMap;
 
 /// One mailbox. The default is a mailbox of which nothing is known: it was never put to, or all is forgotten.
@@ -50,15 +50,13 @@ impl MailboxState {
                 let waits = self.entries.get(lease.position).is_some();
                 self.with_opened(|opened| opened.claimed(lease, waits));
             }
-            Change::Closed => self.with_opened(|opened| opened.closed = true),
+            Change::Closed { last_day } => self.with_opened(|opened| opened.closed(*last_day)),
             Change::Deleted { position, id, day } => return self.deleted(*position, *id, *day),
             Change::Extended { claim_id, ends } => {
                 self.with_opened(|opened| opened.extended(claim_id, *ends))
             }
             Change::Lost { position } => return self.take(*position),
-            Change::Opened(opening) => {
-                self.opened.get_or_insert_with(|| Box::new(Opened::new(opening.clone())));
-            }
+            Change::Opened(opening) => self.was_opened(opening),
             Change::Paid { until } => self.paid_until = self.paid_until.max(*until),
             Change::Put(arrival) => return self.arrived(arrival),
             Change::Released { claim_id } => self.with_opened(|opened| opened.released(claim_id)),
@@ -166,6 +164,14 @@ impl MailboxState {
     fn with_opened(&mut self, step: impl FnOnce(&mut Opened)) {
         if let Some(opened) = &mut self.opened {
             step(opened);
+        }
+    }
+
+    /// Only what was forgotten is opened anew, with a later last day: a replay meets the forgotten one again.
+    fn was_opened(&mut self, opening: &Opening) {
+        let is_later = |opened: &Opened| opening.last_day > opened.opening.last_day;
+        if self.opened().is_none_or(is_later) {
+            self.opened = Some(Box::new(Opened::new(opening.clone())));
         }
     }
 

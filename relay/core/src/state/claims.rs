@@ -3,7 +3,7 @@
 //! A claim is remembered by its id after its lease has ended, so that a repeat is told *ended* instead of getting a
 //! second envelope. Its times are dropped with the lease.
 
-use std::collections::{BTreeMap, btree_map};
+use std::collections::BTreeMap;
 
 use poterne_protocol::kdf;
 use poterne_protocol::limits::{CLAIM_MEMORY_DAYS, ENVELOPE_BYTES};
@@ -84,9 +84,9 @@ impl Opened {
         if self.used.0 >= today { self.used.1 } else { 0 }
     }
 
-    /// The claim of that id.
-    pub fn claim(&self, id: &ClaimId) -> Option<&Claim> {
-        self.claims.get(id)
+    /// The claim of that id, while it is remembered.
+    pub fn claim(&self, id: &ClaimId, today: Day) -> Option<&Claim> {
+        self.claims.get(id).filter(|claim| claim.is_remembered(today))
     }
 
     /// How many claims are remembered, with those that have ended.
@@ -115,6 +115,11 @@ impl Opened {
         self.opening.last_day < today && self.claims.is_empty()
     }
 
+    /// In a replay it may have been forgotten and opened anew since.
+    pub(super) fn closed(&mut self, last_day: Day) {
+        self.closed |= self.opening.last_day == last_day;
+    }
+
     pub(super) fn count(&mut self, day: Day) {
         if day > self.used.0 {
             self.used = (day, 0);
@@ -125,10 +130,13 @@ impl Opened {
     /// In a replay the envelope may be gone already: then the claim is only remembered.
     pub(super) fn claimed(&mut self, lease: &Lease, waits: bool) {
         let Lease { claim_id, token, position, number, claimed_at, ends } = *lease;
-        let btree_map::Entry::Vacant(place) = self.claims.entry(claim_id) else { return };
+        let day = claimed_at.day();
+        if self.claim(&claim_id, day).is_some() {
+            return;
+        }
         let leased = ClaimState::Leased { number, claimed_at, ends };
         let state = if waits { leased } else { ClaimState::Released };
-        place.insert(Claim { token, position, day: claimed_at.day(), state });
+        self.claims.insert(claim_id, Claim { token, position, day, state });
         if waits {
             self.leases.insert(position, Leased { number, claim_id });
         }
