@@ -13,7 +13,7 @@ use rand_core::CryptoRng;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use crate::kem::{CIPHERTEXT_BYTES, KemCiphertext, KemPublic, KemSecret, Refused};
+use crate::kem::{CIPHERTEXT_BYTES, HpkeSecret, KemCiphertext, KemPublic, KemSecret, Refused};
 
 /// Bytes that [`Sender::seal`] adds.
 pub const TAG_BYTES: usize = 16;
@@ -48,11 +48,15 @@ pub fn setup_receiver(
     info: &[u8],
 ) -> Result<Receiver, Refused> {
     refuse_small_order(ciphertext)?;
-    let secret = <XWing as Kem>::PrivateKey::from_bytes(secret.expose_seed()).map_err(|_| Refused)?;
+    let secret = secret.for_hpke.get_or_init(|| Box::new(expand(secret)));
     let encapsulated = <XWing as Kem>::EncappedKey::from_bytes(ciphertext.as_bytes()).map_err(|_| Refused)?;
-    ::hpke::setup_receiver::<_, _, XWing>(&OpModeR::Base, &secret, &encapsulated, info)
+    ::hpke::setup_receiver::<_, _, XWing>(&OpModeR::Base, secret, &encapsulated, info)
         .map(Receiver)
         .map_err(|_| Refused)
+}
+
+fn expand(secret: &KemSecret) -> HpkeSecret {
+    HpkeSecret::from_bytes(secret.expose_seed()).expect("a seed has 32 bytes")
 }
 
 /// Whether a point is of small order does not depend on the scalar, because X25519 scalars are multiples of eight.

@@ -4,12 +4,13 @@
 //! is not: it weakens nobody but the key's owner, who could publish the secret as well.
 
 use core::fmt;
+use std::sync::OnceLock;
 
 use rand_core::CryptoRng;
 use x_wing::{
     DecapsulationKeyRejectNonContrib, Decapsulator, Encapsulate, EncapsulationKey, KeyExport, TryDecapsulate,
 };
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::codec::DecodeError;
 
@@ -17,6 +18,9 @@ use crate::codec::DecodeError;
 pub const PUBLIC_BYTES: usize = 1216;
 /// Bytes of an X-Wing ciphertext (encapsulation).
 pub const CIPHERTEXT_BYTES: usize = 1120;
+
+/// The secret key as the HPKE crate holds it.
+pub(crate) type HpkeSecret = <::hpke::kem::XWing as ::hpke::Kem>::PrivateKey;
 
 /// A 32-byte secret that both sides of an encapsulation hold. Wiped on drop.
 pub type SharedSecret = Zeroizing<[u8; 32]>;
@@ -27,37 +31,46 @@ pub type SharedSecret = Zeroizing<[u8; 32]>;
 pub struct Refused;
 
 /// The secret half of an X-Wing key pair, kept as its 32-byte seed.
-#[derive(Zeroize, ZeroizeOnDrop)]
-pub struct KemSecret(Box<[u8; 32]>);
+///
+/// What is computed from the seed is kept beside it once it was needed, because it costs as much as a decapsulation
+/// itself. It wipes itself on drop.
+pub struct KemSecret {
+    seed: Box<Zeroizing<[u8; 32]>>,
+    expanded: OnceLock<Box<DecapsulationKeyRejectNonContrib>>,
+    pub(crate) for_hpke: OnceLock<Box<HpkeSecret>>,
+}
 
 impl KemSecret {
     /// A fresh key.
     pub fn generate(rng: &mut impl CryptoRng) -> Self {
-        let mut seed = Box::new([0; 32]);
+        let mut seed = Box::new(Zeroizing::new([0; 32]));
         rng.fill_bytes(&mut seed[..]);
-        Self(seed)
+        Self { seed, expanded: OnceLock::new(), for_hpke: OnceLock::new() }
     }
 
     /// The key of that seed.
     pub fn from_seed(seed: &[u8; 32]) -> Self {
-        Self(Box::new(*seed))
+        let seed = Box::new(Zeroizing::new(*seed));
+        Self { seed, expanded: OnceLock::new(), for_hpke: OnceLock::new() }
     }
 
     /// The seed, for storing it under encryption.
     pub fn expose_seed(&self) -> &[u8; 32] {
-        &self.0
+        &self.seed
+    }
+
+    fn expanded(&self) -> &DecapsulationKeyRejectNonContrib {
+        self.expanded.get_or_init(|| Box::new(DecapsulationKeyRejectNonContrib::from(**self.seed)))
     }
 
     /// The public half.
     pub fn public(&self) -> KemPublic {
-        let key = DecapsulationKeyRejectNonContrib::from(*self.0);
-        KemPublic(Box::new(key.encapsulation_key().to_bytes().into()))
+        KemPublic(Box::new(self.expanded().encapsulation_key().to_bytes().into()))
     }
 
     /// The shared secret inside `ciphertext`. A ciphertext made for another key gives another secret, not an error.
     pub fn decapsulate(&self, ciphertext: &KemCiphertext) -> Result<SharedSecret, Refused> {
-        let key = DecapsulationKeyRejectNonContrib::from(*self.0);
-        let mut secret = key.try_decapsulate(&(*ciphertext.0).into()).map_err(|_| Refused)?;
+        let mut secret = self.expanded().try_decapsulate(&(*ciphertext.0).into()).map_err(|_| Refused)?;
         let shared = Zeroizing::new(secret.into());
         secret.zeroize();
         Ok(shared)
