@@ -22,6 +22,7 @@ mod labels;
 pub mod lifeline;
 pub mod log_envelope;
 pub mod notice;
+pub mod passphrase;
 pub mod request;
 pub mod seal;
 pub mod secret;
