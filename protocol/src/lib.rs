@@ -23,3 +23,5 @@ pub mod limits;
 pub mod mailbox;
 pub mod op;
 pub mod time;
+#[cfg(feature = "vectors")]
+pub mod vectors;
