@@ -1,0 +1,102 @@
+//! Whose clock to believe (docs/spec/client.md §5).
+//!
+//! A phone's clock may be a day, a year or thirty years off; a relay's may lie. Small differences are bridged: the day
+//! before and the day after are tried. A larger one stops everything that would be sealed, until the person has set the
+//! clock or has said that the relay's is to be believed; nothing is guessed in silence.
+
+use std::collections::BTreeMap;
+
+use poterne_protocol::keys::Pin;
+use poterne_protocol::time::{DAY_SECS, UnixTime};
+
+/// Seconds by which own clock and relay may differ without a word: epochs one day off are tried anyway.
+pub const TOLERATED_SECS: u64 = DAY_SECS;
+
+/// What the clocks say.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// This is the time.
+    Agreed(UnixTime),
+    /// The own clock is this far behind (positive) or ahead (negative) of the relays; nothing may be sealed.
+    Off {
+        /// Seconds from the own clock to the relay's.
+        secs: i64,
+    },
+}
+
+/// The own clock beside those of the relays that were heard in this run.
+#[derive(Debug, Default)]
+pub struct Clock {
+    heard: BTreeMap<Pin, i64>,
+    relays_believed: bool,
+}
+
+impl Clock {
+    /// A relay has told its time.
+    pub fn handle_hello(&mut self, relay: Pin, its_time: UnixTime, now: UnixTime) {
+        let secs = i64::try_from(its_time.0).unwrap_or(i64::MAX).saturating_sub_unsigned(now.0);
+        self.heard.insert(relay, secs);
+    }
+
+    /// The person has said that the relays' time is the right one.
+    pub fn believe_relays(&mut self) {
+        self.relays_believed = true;
+    }
+
+    /// Whether that relay has told its time in this run.
+    pub fn has_heard(&self, relay: &Pin) -> bool {
+        self.heard.contains_key(relay)
+    }
+
+    /// What time it is. Of several relays the one nearest to the own clock counts: one that lies can't shift the rest.
+    pub fn verdict(&self, now: UnixTime) -> Verdict {
+        let Some(secs) = self.heard.values().copied().min_by_key(|secs| secs.unsigned_abs()) else {
+            return Verdict::Agreed(now);
+        };
+        if secs.unsigned_abs() <= TOLERATED_SECS {
+            return Verdict::Agreed(now);
+        }
+        if self.relays_believed {
+            return Verdict::Agreed(UnixTime(now.0.saturating_add_signed(secs)));
+        }
+        Verdict::Off { secs }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: UnixTime = UnixTime(1_800_000_000);
+    const HERE: Pin = Pin([1; 16]);
+    const THERE: Pin = Pin([2; 16]);
+
+    #[test]
+    fn without_a_relay_the_own_clock_counts() {
+        assert_eq!(Clock::default().verdict(NOW), Verdict::Agreed(NOW));
+    }
+
+    #[test]
+    fn an_hour_of_difference_changes_nothing() {
+        let mut clock = Clock::default();
+        clock.handle_hello(HERE, NOW.plus(3600), NOW);
+        assert_eq!(clock.verdict(NOW), Verdict::Agreed(NOW));
+    }
+
+    #[test]
+    fn a_year_of_difference_stops_until_the_person_decides() {
+        let mut clock = Clock::default();
+        clock.handle_hello(HERE, NOW.plus(365 * DAY_SECS), NOW);
+        assert_eq!(clock.verdict(NOW), Verdict::Off { secs: 365 * 86_400 });
+        clock.believe_relays();
+        assert_eq!(clock.verdict(NOW), Verdict::Agreed(NOW.plus(365 * DAY_SECS)));
+    }
+
+    #[test]
+    fn one_relay_that_lies_does_not_outweigh_one_that_agrees() {
+        let mut clock = Clock::default();
+        clock.handle_hello(HERE, UnixTime(0), NOW);
+        clock.handle_hello(THERE, NOW.plus(5), NOW);
+        assert_eq!(clock.verdict(NOW), Verdict::Agreed(NOW));
+    }
+}

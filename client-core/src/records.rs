@@ -1,0 +1,137 @@
+//! Where each thing lies in the vault (docs/spec/client.md §6).
+//!
+//! | key | value |
+//! |---|---|
+//! | `c` id | a conversation of a requester |
+//! | `k` id | a case of a device |
+//! | `q` id | a request in the queue of a device |
+//! | `d` | the desk of a device: roots, coordinator, epochs |
+//! | `m` id attempt chain n | one message for people |
+//! | `p` id attempt chain n | one part of a text that is not whole yet |
+//! | `e` id entry | a sealed envelope of an outbox |
+//! | `n` day part | a sealed notice envelope of the desk's own |
+//!
+//! ids are 8 bytes; numbers in keys are big-endian, so that keys sort as the numbers do.
+
+use core::fmt;
+
+use poterne_protocol::envelope::SealedEnvelope;
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use crate::outbox::EntryId;
+use crate::stored::StoredError;
+use crate::vault::{Batch, Disk, Vault};
+
+/// Read access to the records of an opened vault.
+pub trait Records {
+    /// The value under `key`.
+    fn record(&self, key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, StoredError>;
+    /// All keys that begin with `prefix`, in their order.
+    fn keys_with(&self, prefix: &[u8]) -> Vec<Vec<u8>>;
+}
+
+impl<D: Disk> Records for Vault<D> {
+    fn record(&self, key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, StoredError> {
+        self.get(key).map_err(|_| StoredError::Damaged)
+    }
+
+    fn keys_with(&self, prefix: &[u8]) -> Vec<Vec<u8>> {
+        self.keys(prefix).map(<[u8]>::to_vec).collect()
+    }
+}
+
+/// Names a conversation, case or request within one home: 8 random bytes, for people 16 hexadecimal digits.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct LocalId(pub [u8; 8]);
+
+impl LocalId {
+    /// A fresh id.
+    pub fn generate(rng: &mut impl CryptoRng) -> Self {
+        let mut id = [0; 8];
+        rng.fill_bytes(&mut id);
+        Self(id)
+    }
+
+    /// The id that those 16 hexadecimal digits write.
+    pub fn parse(text: &str) -> Option<Self> {
+        let number = u64::from_str_radix(text, 16).ok()?;
+        (text.len() == 16 && !text.starts_with('+')).then_some(Self(number.to_be_bytes()))
+    }
+}
+
+impl fmt::Display for LocalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", u64::from_be_bytes(self.0))
+    }
+}
+
+/// The key of a conversation.
+pub(crate) const CONVERSATION: u8 = b'c';
+/// The key of a case.
+pub(crate) const CASE: u8 = b'k';
+/// The key of a queued request.
+pub(crate) const QUEUED: u8 = b'q';
+/// The key of the desk.
+#[expect(dead_code, reason = "tmp")]
+pub(crate) const DESK: &[u8] = b"d";
+/// The prefix of messages.
+pub(crate) const MESSAGE: u8 = b'm';
+/// The prefix of parts.
+pub(crate) const PART: u8 = b'p';
+const ENVELOPE: u8 = b'e';
+
+/// `kind` id.
+pub(crate) fn key(kind: u8, id: LocalId) -> Vec<u8> {
+    [&[kind][..], &id.0].concat()
+}
+
+/// The key of an outbox entry's envelope.
+pub(crate) fn envelope_key(id: LocalId, entry: EntryId) -> Vec<u8> {
+    [&[ENVELOPE][..], &id.0, &entry.to_be_bytes()].concat()
+}
+
+/// All ids under one kind.
+pub(crate) fn ids(records: &impl Records, kind: u8) -> Vec<LocalId> {
+    let id = |key: Vec<u8>| key[1..].try_into().ok().map(LocalId);
+    records.keys_with(&[kind]).into_iter().filter_map(id).collect()
+}
+
+/// The record under `key`, which must be there.
+pub(crate) fn require(records: &impl Records, key: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoredError> {
+    records.record(key)?.ok_or(StoredError::Damaged)
+}
+
+/// The envelope of an outbox entry.
+pub(crate) fn envelope(
+    records: &impl Records,
+    id: LocalId,
+    entry: EntryId,
+) -> Result<SealedEnvelope, StoredError> {
+    let bytes = require(records, &envelope_key(id, entry))?;
+    SealedEnvelope::parse(&bytes).map_err(|_| StoredError::Damaged)
+}
+
+/// Puts the removal of everything that belongs to `id` into `batch`.
+pub(crate) fn forget(records: &impl Records, id: LocalId, batch: &mut Batch) {
+    for kind in [CONVERSATION, CASE, QUEUED, MESSAGE, PART, ENVELOPE] {
+        for key in records.keys_with(&key(kind, id)) {
+            batch.delete(&key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_16_digits_for_people() {
+        let id = LocalId([0, 1, 2, 3, 4, 5, 6, 0xff]);
+        assert_eq!(id.to_string(), "00010203040506ff");
+        assert_eq!(LocalId::parse("00010203040506ff"), Some(id));
+        for wrong in ["", "1", "+0010203040506ff", "00010203040506fg", "00010203040506ff0"] {
+            assert_eq!(LocalId::parse(wrong), None);
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Sealing first contacts and follow-ups (docs/spec/client.md §7.2).
+//!
+//! A long request is M0 and some follow-ups; these are put first, so that whoever sees the request can read the whole.
+//! Where an M0 got lost, a new one is sealed with fresh keys and the reveal of the last.
+
+use poterne_protocol::envelope::{Class, SealedEnvelope};
+use poterne_protocol::keys::Pin;
+use poterne_protocol::mailbox::WriteTo;
+use poterne_protocol::time::UnixTime;
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use super::conversation::{Attempt, Conversation, Draft, Sent};
+use crate::body::{self, Body, Part};
+use crate::follow_up::{FOLLOW_UP_TEXT_BYTES, FOLLOW_UPS_MAX};
+use crate::notice::Notice;
+use crate::outbox::{EntryId, Target};
+use crate::records;
+use crate::request::{ChosenRelay, PendingRequest, REQUEST_TEXT_BYTES, RequestDraft, seal_request};
+use crate::transcript::{self, Author, Content, Message, Position, SentState};
+use crate::vault::Batch;
+
+/// Bytes of the longest text that a first contact with its follow-ups carries, whatever its characters.
+pub const REQUEST_BYTES_MAX: usize = 31 * (FOLLOW_UP_TEXT_BYTES - 3);
+
+/// There is no notice with a relay to seal a first contact under.
+struct NoContact;
+
+impl Conversation {
+    /// Seals a draft as a first contact under the newest notice. On failure the draft comes back.
+    pub(super) fn seal_contact(
+        &mut self,
+        draft: Draft,
+        now: UnixTime,
+        rng: &mut impl CryptoRng,
+        batch: &mut Batch,
+    ) -> Result<(), Draft> {
+        let Ok(entries) = self.contact_entries(&draft.text, now, rng, batch) else { return Err(draft) };
+        self.note_sent(Position::request(self.thread), draft, entries, batch);
+        Ok(())
+    }
+
+    /// Seals the newest first contact once more, for a relay or a volunteer has lost it.
+    pub(super) fn seal_anew(&mut self, now: UnixTime, rng: &mut impl CryptoRng, batch: &mut Batch) {
+        let text = self.newest_attempt().text.clone();
+        let Ok(entries) = self.contact_entries(&text, now, rng, batch) else { return };
+        let sent = self.sent.entry(Position::request(self.thread));
+        let sent = sent.or_insert(Sent { state: SentState::Queued, entries: Vec::new() });
+        sent.state = SentState::Queued;
+        sent.entries.extend(entries);
+    }
+
+    /// The envelopes of a first contact with that text, in the outbox.
+    fn contact_entries(
+        &mut self,
+        text: &str,
+        now: UnixTime,
+        rng: &mut impl CryptoRng,
+        batch: &mut Batch,
+    ) -> Result<Vec<EntryId>, NoContact> {
+        let notice = self.notice.clone().ok_or(NoContact)?;
+        let mut parts = body::split(Body::TEXT, text.as_bytes(), REQUEST_TEXT_BYTES, FOLLOW_UP_TEXT_BYTES);
+        let parts =
+            parts.as_mut().filter(|parts| parts.len() <= usize::from(FOLLOW_UPS_MAX) + 1).ok_or(NoContact)?;
+        let head = parts.remove(0);
+        let sealing = RequestDraft {
+            text: core::str::from_utf8(&head.bytes).map_err(|_| NoContact)?,
+            goes_on: !parts.is_empty(),
+            language: self.language,
+            sent_at: now,
+            answer_relays: answer_relays(&notice),
+            reveal: self.reveal.clone(),
+        };
+        let (envelope, pending) = seal_request(&notice, &sealing, rng).map_err(|_| NoContact)?;
+        self.reveal = Some(pending.next_reveal().clone());
+        let last_day = Class::FOUR.last_day(now.day());
+        let text = Zeroizing::new(text.to_owned());
+        self.attempts.push(Attempt { pending, text, notice, entry: 0, last_day, trouble_since: None });
+        let mut entries = self.seal_parts(parts, now, rng, batch);
+        let entry = self.put_contact(envelope, now, batch);
+        self.newest_attempt().entry = entry;
+        entries.push(entry);
+        Ok(entries)
+    }
+
+    /// Seals a draft as follow-ups of the newest first contact. On failure the draft comes back.
+    pub(super) fn seal_follow_up(
+        &mut self,
+        draft: Draft,
+        now: UnixTime,
+        rng: &mut impl CryptoRng,
+        batch: &mut Batch,
+    ) -> Result<(), Draft> {
+        let size = FOLLOW_UP_TEXT_BYTES;
+        let parts = body::split(Body::TEXT, draft.text.as_bytes(), size, size);
+        let Some(parts) = parts.filter(|parts| parts.len() <= self.follow_ups_left()) else {
+            return Err(draft);
+        };
+        let thread = self.thread;
+        let attempt = self.newest_attempt();
+        let position = Position::follow_up(thread, attempt.pending.follow_ups_sealed());
+        attempt.text.push_str("\n\n");
+        attempt.text.push_str(&draft.text);
+        let entries = self.seal_parts(&parts, now, rng, batch);
+        self.note_sent(position, draft, entries, batch);
+        Ok(())
+    }
+
+    /// How many follow-ups the newest first contact still has room for.
+    fn follow_ups_left(&mut self) -> usize {
+        usize::from(FOLLOW_UPS_MAX - self.newest_attempt().pending.follow_ups_sealed())
+    }
+
+    /// Follow-ups of the newest first contact with those parts, for which it has room.
+    fn seal_parts(
+        &mut self,
+        parts: &[Part],
+        now: UnixTime,
+        rng: &mut impl CryptoRng,
+        batch: &mut Batch,
+    ) -> Vec<EntryId> {
+        let mut entries = Vec::new();
+        for part in parts {
+            let attempt = self.newest_attempt();
+            let targets = follow_up_targets(&attempt.pending);
+            let envelope = attempt.pending.follow_ups().seal(&part.bytes, part.mark, rng);
+            let envelope = envelope.expect("the text was split to fit, and there is room for it");
+            self.own_ids.insert(envelope.id());
+            entries.push(self.push(envelope, Class::FOURTEEN, targets, false, now, batch));
+        }
+        entries
+    }
+
+    fn put_contact(&mut self, envelope: SealedEnvelope, now: UnixTime, batch: &mut Batch) -> EntryId {
+        let attempt = self.newest_attempt();
+        let intake = |relay: &ChosenRelay| Target {
+            relay: relay.pin,
+            to: attempt
+                .notice
+                .intake_at(attempt.notice.relay(relay.number).expect("chosen from this notice")),
+        };
+        let targets = attempt.pending.relays().iter().flatten().map(intake).collect();
+        self.push(envelope, Class::FOUR, targets, true, now, batch)
+    }
+
+    /// Puts an envelope into outbox and batch.
+    pub(super) fn push(
+        &mut self,
+        envelope: SealedEnvelope,
+        class: Class,
+        targets: Vec<Target>,
+        after_all: bool,
+        now: UnixTime,
+        batch: &mut Batch,
+    ) -> EntryId {
+        let bytes = envelope.as_bytes().to_vec();
+        let entry = self.outbox.push(envelope, class, targets, after_all, now);
+        batch.put(&records::envelope_key(self.id, entry), bytes);
+        entry
+    }
+
+    /// Gives a sealed text its place in the conversation.
+    pub(super) fn note_sent(
+        &mut self,
+        position: Position,
+        draft: Draft,
+        entries: Vec<EntryId>,
+        batch: &mut Batch,
+    ) {
+        let content = Content::Text(draft.text.to_string());
+        let message = Message { position, author: Author::Requester, at: draft.written, content };
+        transcript::write(batch, self.id, &message);
+        self.sent.insert(position, Sent { state: SentState::Queued, entries });
+    }
+
+    fn newest_attempt(&mut self) -> &mut Attempt {
+        self.attempts.last_mut().expect("follow-ups belong to a first contact")
+    }
+}
+
+/// The first relay, and the first one after it of another operator.
+fn answer_relays(notice: &Notice) -> [Option<ChosenRelay>; 2] {
+    let mut relays = notice.relays().iter();
+    let Some(first) = relays.next() else { return [None, None] };
+    let second = relays.find(|relay| relay.operator != first.operator);
+    [Some(first.into()), second.map(Into::into)]
+}
+
+/// The follow-up mailbox at the relays of a request.
+fn follow_up_targets(pending: &PendingRequest) -> Vec<Target> {
+    let keys = pending.follow_up_mailbox().keys();
+    let target = |pin: Pin| Target { relay: pin, to: WriteTo::plain(&keys, &pin) };
+    pending.relays().iter().flatten().map(|relay| target(relay.pin)).collect()
+}

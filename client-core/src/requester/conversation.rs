@@ -1,0 +1,238 @@
+//! One conversation of a requester: her texts, her first contacts, and who answers (docs/spec/client.md §7).
+//!
+//! A text is a draft until it may be sealed; then it has a place in the conversation and its envelopes are in the outbox.
+//! Invariant: everything here that a put depends on is in the vault before the put.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use poterne_protocol::card::Card;
+use poterne_protocol::envelope::EnvelopeId;
+use poterne_protocol::keys::Pin;
+use poterne_protocol::time::{Day, UnixTime};
+use zeroize::Zeroizing;
+
+use crate::notice::{Notice, NoticeError, NoticeTrust};
+use crate::outbox::{EntryId, Outbox};
+use crate::records::{self, LocalId};
+use crate::request::{PendingRequest, Reveal};
+use crate::talk::Talk;
+use crate::transcript::{Position, SentState};
+use crate::vault::Batch;
+
+/// First contacts of one conversation that may wait for an answer at the same time.
+pub(super) const ATTEMPTS_MAX: usize = 3;
+
+/// How a conversation stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Standing {
+    /// The volunteer has closed it.
+    Closed,
+    /// Messages can be written.
+    Open,
+    /// Full stop; only a new first contact helps.
+    Stopped(Stop),
+}
+
+/// Why a conversation came to a full stop.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Stop {
+    /// Two different messages claim one place: a key of either side lives twice.
+    Fork,
+    /// A newer copy of this home has sent something that this one does not know.
+    Rollback,
+}
+
+/// A text that is not sealed yet.
+pub(super) struct Draft {
+    pub(super) text: Zeroizing<String>,
+    pub(super) written: UnixTime,
+}
+
+/// A text that is sealed: how far it has come, and which entries of the outbox carry it.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) state: SentState,
+    pub(super) entries: Vec<EntryId>,
+}
+
+/// A first contact that was sealed.
+pub(super) struct Attempt {
+    pub(super) pending: PendingRequest,
+    /// All that she has written in it, for sealing it anew. At rest it is in the transcript.
+    pub(super) text: Zeroizing<String>,
+    /// The notice that it echoes.
+    pub(super) notice: Notice,
+    /// The entry of the outbox that carries M0.
+    pub(super) entry: EntryId,
+    /// The last day on which it waits in the intake.
+    pub(super) last_day: Day,
+    /// Since when its relay does not know it any more, or can't be asked.
+    pub(super) trouble_since: Option<UnixTime>,
+}
+
+/// What is known for this run of the program only.
+#[derive(Default)]
+pub(super) struct Run {
+    /// All that waits at a relay was fetched once, and the own sending mailbox held nothing unknown.
+    pub(super) caught_up: bool,
+    /// When each relay is to be polled next.
+    pub(super) poll_due: BTreeMap<Pin, UnixTime>,
+    /// Relays that have shown a valid notice.
+    pub(super) notice_from: BTreeSet<Pin>,
+    /// When notices were first asked for.
+    pub(super) notice_asked: Option<UnixTime>,
+    /// When to ask each relay for notices again.
+    pub(super) notice_due: BTreeMap<Pin, UnixTime>,
+    /// Why the last notice was not believed.
+    pub(super) notice_trouble: Option<NoticeError>,
+    /// Texts of answers that wait for the newest notice.
+    pub(super) unchecked: BTreeMap<EnvelopeId, Zeroizing<String>>,
+    /// A relay wants to be paid.
+    pub(super) price_wanted: bool,
+}
+
+/// A conversation.
+pub(super) struct Conversation {
+    pub(super) id: LocalId,
+    pub(super) card: Card,
+    pub(super) trust: NoticeTrust,
+    pub(super) notice: Option<Notice>,
+    pub(super) language: [u8; 4],
+    pub(super) drafts: VecDeque<Draft>,
+    pub(super) attempts: Vec<Attempt>,
+    /// Counts the conversation's new beginnings; part of each position.
+    pub(super) thread: u16,
+    /// What proves that the next first contact comes from the same person.
+    pub(super) reveal: Option<Reveal>,
+    pub(super) talk: Option<Talk>,
+    /// How often another volunteer's answer has taken the place of an earlier one.
+    pub(super) replaced: u8,
+    pub(super) standing: Standing,
+    pub(super) sent: BTreeMap<Position, Sent>,
+    pub(super) outbox: Outbox,
+    /// What was put into the own sending mailboxes that are looked at: anything else there is somebody else's.
+    pub(super) own_ids: BTreeSet<EnvelopeId>,
+    pub(super) run: Run,
+}
+
+impl Conversation {
+    pub(super) fn new(id: LocalId, card: Card, language: [u8; 4]) -> Self {
+        Self {
+            id,
+            trust: NoticeTrust::new(*card.desk(), card.secret().clone()),
+            card,
+            notice: None,
+            language,
+            drafts: VecDeque::new(),
+            attempts: Vec::new(),
+            thread: 0,
+            reveal: None,
+            talk: None,
+            replaced: 0,
+            standing: Standing::Open,
+            sent: BTreeMap::new(),
+            outbox: Outbox::default(),
+            own_ids: BTreeSet::new(),
+            run: Run::default(),
+        }
+    }
+
+    /// The relays at which something is read for this conversation, the preferred one first.
+    pub(super) fn reading_relays(&self) -> Vec<Pin> {
+        let mut pins: Vec<Pin> = self.talk.iter().flat_map(|talk| talk.relays.clone()).collect();
+        let asked = self.attempts.iter().flat_map(|attempt| attempt.pending.relays().iter().flatten());
+        pins.extend(asked.map(|relay| relay.pin));
+        unique(pins)
+    }
+
+    /// The relays that may have the desk's notices.
+    pub(super) fn notice_relays(&self) -> Vec<Pin> {
+        let mut pins: Vec<Pin> = self.card.relays().iter().map(|relay| relay.pin).collect();
+        pins.extend(self.notice.iter().flat_map(Notice::relays).map(|relay| relay.pin));
+        unique(pins)
+    }
+
+    /// Where a relay can be reached, as far as card and notice tell.
+    pub(super) fn addresses(&self, pin: &Pin) -> Vec<String> {
+        let by_notice = self.notice.iter().flat_map(Notice::relays).filter(|relay| relay.pin == *pin);
+        let named = by_notice.flat_map(|relay| &relay.addresses).filter_map(|at| at.as_host_port());
+        let mut all: Vec<String> = named.map(str::to_owned).collect();
+        let by_card = self.card.relays().iter().filter(|relay| relay.pin == *pin);
+        all.extend(by_card.map(|relay| relay.at.to_string()));
+        unique(all)
+    }
+
+    /// Marks texts of which all envelopes are stored. Whether there are any.
+    pub(super) fn note_stored(&mut self) -> bool {
+        let mut changed = false;
+        for sent in self.sent.values_mut().filter(|sent| sent.state == SentState::Queued) {
+            if sent.entries.iter().all(|entry| self.outbox.is_stored(*entry)) {
+                sent.state = SentState::Stored;
+                changed = true;
+            }
+        }
+        changed
+    }
+
+    /// Raises the state of stored texts at the positions that `is` picks.
+    pub(super) fn raise(&mut self, state: SentState, is: impl Fn(&Position) -> bool) {
+        for (_, sent) in self.sent.iter_mut().filter(|(position, _)| is(position)) {
+            if (SentState::Stored..state).contains(&sent.state) {
+                sent.state = state;
+            }
+        }
+    }
+
+    /// Gives up the envelopes of stored texts that somebody has opened, at the positions that `is` picks.
+    pub(super) fn give_up_opened(&mut self, batch: &mut Batch, is: impl Fn(&Position) -> bool) {
+        let opened =
+            self.sent.iter_mut().filter(|(position, sent)| is(position) && sent.state > SentState::Stored);
+        for (_, sent) in opened {
+            for entry in sent.entries.drain(..) {
+                self.outbox.remove(entry);
+                batch.delete(&records::envelope_key(self.id, entry));
+            }
+        }
+    }
+
+    /// Gives up what was sealed so far, for a new first contact.
+    pub(super) fn begin_anew(&mut self, batch: &mut Batch) {
+        for entry in self.outbox.ids().collect::<Vec<_>>() {
+            self.outbox.remove(entry);
+            batch.delete(&records::envelope_key(self.id, entry));
+        }
+        self.attempts.clear();
+        self.talk = None;
+        self.replaced = 0;
+        self.thread += 1;
+        self.standing = Standing::Open;
+        self.run = Run::default();
+    }
+
+    /// Drops envelopes whose time is over; their texts are expired unless somebody is known to have them.
+    pub(super) fn expire(&mut self, now: UnixTime, batch: &mut Batch) -> bool {
+        let gone = self.outbox.expire(now);
+        for entry in &gone {
+            batch.delete(&records::envelope_key(self.id, *entry));
+        }
+        for sent in
+            self.sent.values_mut().filter(|sent| sent.entries.iter().any(|entry| gone.contains(entry)))
+        {
+            if sent.state <= SentState::Stored {
+                sent.state = SentState::Expired;
+            }
+            sent.entries.retain(|entry| !gone.contains(entry));
+        }
+        !gone.is_empty()
+    }
+}
+
+/// The items without repetitions, in their first order.
+pub(super) fn unique<T: PartialEq>(items: Vec<T>) -> Vec<T> {
+    items.into_iter().fold(Vec::new(), |mut kept, item| {
+        if !kept.contains(&item) {
+            kept.push(item);
+        }
+        kept
+    })
+}

@@ -1,0 +1,250 @@
+//! What lies in the mailboxes of a requester, and what it means (docs/spec/client.md §7.3).
+//!
+//! Invariant: an envelope is erased at the relay only once nothing of it is needed any more; what is not understood, or
+//! damaged, stays there until it expires.
+
+use std::collections::BTreeSet;
+
+use poterne_protocol::envelope::{Class, EnvelopeId, SealedEnvelope};
+use poterne_protocol::keys::Pin;
+use poterne_protocol::op::Start;
+use poterne_protocol::time::UnixTime;
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use super::conversation::{Conversation, Draft, Standing, Stop};
+use crate::body::Body;
+use crate::body::kinds::Ack;
+use crate::session::{Destination, OpenError, Own};
+use crate::talk::Heard;
+use crate::transcript::{self, Author, Content, Message, Position, SentState};
+use crate::vault::Batch;
+use crate::watch::Watched;
+
+/// Which of a conversation's mailboxes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Source {
+    /// The answer box of the first contact with this H(M0).
+    AnswerBox([u8; 32]),
+    /// The follow-ups that she has sent herself.
+    OwnFollowUps,
+    /// What she has sent, or is to send next, herself.
+    OwnMessages,
+    /// The volunteer's messages.
+    Peer,
+}
+
+/// What became of the envelopes of one mailbox.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) changed: bool,
+    pub(super) erase: BTreeSet<EnvelopeId>,
+}
+
+/// What is to be done with one envelope.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Fate {
+    /// It said something; the state has changed.
+    Taken,
+    /// It says nothing, or nothing new.
+    Useless,
+    /// It stays.
+    Left,
+    /// It stays, and the state has changed.
+    LeftButNoted,
+}
+
+impl Conversation {
+    /// All mailboxes that are read at a relay now.
+    pub(super) fn watched(&self, relay: &Pin) -> Vec<Watched<Source>> {
+        let is_there = |pins: &[Pin]| pins.contains(relay);
+        let mut all = Vec::new();
+        for attempt in &self.attempts {
+            if attempt.pending.relays().iter().flatten().any(|chosen| chosen.pin == *relay) {
+                let (source, boxed) =
+                    (Source::AnswerBox(attempt.pending.contact_hash()), attempt.pending.answer_box());
+                let (read, delete) = (boxed.read_from(relay), Some(boxed.delete_at(relay)));
+                all.push(Watched { source, read, delete, start: Start::First });
+            }
+        }
+        match &self.talk {
+            Some(talk) if is_there(&talk.relays) => {
+                let read = talk.session.mailboxes_to_read();
+                all.extend(read.iter().map(|mailbox| Watched::drained(Source::Peer, mailbox, relay)));
+                if !self.run.caught_up {
+                    let own = talk.session.own_mailboxes();
+                    all.extend(
+                        own.iter().map(|mailbox| Watched::looked_at(Source::OwnMessages, mailbox, relay)),
+                    );
+                    let old = talk.session.mailboxes_to_watch();
+                    let is_new = |old: &&_| read.iter().all(|new| !same(new, old));
+                    let old = old.iter().filter(is_new);
+                    all.extend(old.map(|mailbox| Watched::looked_at(Source::Peer, mailbox, relay)));
+                }
+            }
+            None if !self.run.caught_up => {
+                let own = self.attempts.iter().map(|attempt| attempt.pending.follow_up_mailbox());
+                all.extend(own.map(|mailbox| Watched::looked_at(Source::OwnFollowUps, &mailbox, relay)));
+            }
+            _ => {}
+        }
+        all
+    }
+
+    /// Takes in what a fetch found in one mailbox.
+    pub(super) fn take_all(
+        &mut self,
+        source: Source,
+        envelopes: &[SealedEnvelope],
+        now: UnixTime,
+        batch: &mut Batch,
+    ) -> Seen {
+        let mut seen = Seen::default();
+        for envelope in envelopes {
+            let fate = match source {
+                Source::AnswerBox(contact) => self.take_from_answer_box(contact, envelope, now, batch),
+                Source::OwnFollowUps => self.look_at_own(self.own_ids.contains(&envelope.id())),
+                Source::OwnMessages => self.look_at_own(self.is_own_message(envelope)),
+                Source::Peer => self.take_message(envelope, now, batch).unwrap_or(Fate::Useless),
+            };
+            seen.changed |= matches!(fate, Fate::Taken | Fate::LeftButNoted);
+            if matches!(fate, Fate::Taken | Fate::Useless) {
+                seen.erase.insert(envelope.id());
+            }
+        }
+        seen
+    }
+
+    fn look_at_own(&mut self, is_known: bool) -> Fate {
+        if is_known { Fate::Left } else { self.stop(Stop::Rollback) }
+    }
+
+    fn is_own_message(&self, envelope: &SealedEnvelope) -> bool {
+        self.talk.as_ref().is_none_or(|talk| talk.session.judge_own(envelope) != Own::Newer)
+    }
+
+    pub(super) fn stop(&mut self, why: Stop) -> Fate {
+        self.standing = Standing::Stopped(why);
+        Fate::LeftButNoted
+    }
+
+    /// Opens a message of the conversation; `None` when it is not one.
+    pub(super) fn take_message(
+        &mut self,
+        envelope: &SealedEnvelope,
+        now: UnixTime,
+        batch: &mut Batch,
+    ) -> Option<Fate> {
+        let talk = self.talk.as_mut()?;
+        match talk.open(envelope, now.day()) {
+            Ok(heard) => {
+                self.hear(heard, now, batch);
+                Some(Fate::Taken)
+            }
+            Err(OpenError::Duplicate { .. } | OpenError::KeyGone { .. } | OpenError::TooFarAhead) => {
+                Some(Fate::Useless)
+            }
+            Err(OpenError::Decode(_) | OpenError::Spoilt { .. }) => Some(Fate::Left),
+            Err(OpenError::Fork { .. }) => Some(self.stop(Stop::Fork)),
+            Err(OpenError::NotOurs | OpenError::OtherAnswer) => None,
+        }
+    }
+
+    /// Takes in what an opened message says.
+    pub(super) fn hear(&mut self, heard: Heard, now: UnixTime, batch: &mut Batch) {
+        let (thread, chain) = (self.thread, heard.chain);
+        let is_earlier = move |position: &Position| position.attempt == thread && position.chain <= chain;
+        self.raise(SentState::Answered, is_earlier);
+        self.give_up_opened(batch, move |position| {
+            is_earlier(position) && (chain > 0 || position.number == 0)
+        });
+        if let Some((first, body)) = heard.whole {
+            self.hear_body(Position::ratchet(thread, chain, first), body, now, batch);
+        }
+    }
+
+    fn hear_body(&mut self, position: Position, body: Body, now: UnixTime, batch: &mut Batch) {
+        match body {
+            Body::Text(text) => self.show(position, Content::Text(text.to_string()), now, batch),
+            Body::Close(close) => {
+                self.standing = Standing::Closed;
+                if !close.text.is_empty() {
+                    self.show(position, Content::Text(close.text), now, batch);
+                }
+            }
+            Body::Cover => {}
+            Body::Ack(acks) => acks.iter().for_each(|ack| self.hear_ack(ack, batch)),
+            Body::Fork(_) => _ = self.stop(Stop::Fork),
+            Body::Relays(numbers) => self.move_to(numbers),
+            other => {
+                let content = Content::Newer { kind: other.kind(), body: other.encode().to_vec() };
+                self.show(position, content, now, batch);
+            }
+        }
+    }
+
+    fn show(&self, position: Position, content: Content, now: UnixTime, batch: &mut Batch) {
+        transcript::write(batch, self.id, &Message { position, author: Author::Volunteer, at: now, content });
+    }
+
+    fn hear_ack(&mut self, ack: &Ack, batch: &mut Batch) {
+        let (thread, numbers) = (self.thread, ack.first..=ack.last);
+        let first = match ack.chain {
+            Ack::FOLLOW_UPS => {
+                Position::follow_up(thread, *numbers.start())..=Position::follow_up(thread, *numbers.end())
+            }
+            chain => {
+                let at = |n: &u16| Position::ratchet(thread, chain, (*n).into());
+                at(numbers.start())..=at(numbers.end())
+            }
+        };
+        let state = if ack.is_read { SentState::Read } else { SentState::Answered };
+        self.raise(state, |position| first.contains(position));
+        self.give_up_opened(batch, |position| first.contains(position));
+    }
+
+    /// The volunteer's next chain lies at other relays.
+    fn move_to(&mut self, numbers: [u8; 2]) {
+        let Some(notice) = &self.notice else { return };
+        let pins: Vec<Pin> = numbers.iter().filter_map(|number| Some(notice.relay(*number)?.pin)).collect();
+        if let Some(talk) = self.talk.as_mut().filter(|_| !pins.is_empty()) {
+            talk.relays = pins;
+        }
+    }
+
+    /// Seals a draft as messages of the conversation. On failure the draft comes back.
+    pub(super) fn seal_message(
+        &mut self,
+        draft: Draft,
+        now: UnixTime,
+        rng: &mut impl CryptoRng,
+        batch: &mut Batch,
+    ) -> Result<(), Draft> {
+        let Some(talk) = self.talk.as_mut() else { return Err(draft) };
+        let body = Body::Text(Zeroizing::new(draft.text.to_string()));
+        let Ok(sealed) = talk.seal(&body, rng) else { return Err(draft) };
+        let targets = |to: &Destination| match to {
+            Destination::Mailbox(mailbox) => talk.targets(mailbox),
+            Destination::AnswerBox => unreachable!("a requester writes into no answer box"),
+        };
+        let contact = talk.contact;
+        let position = Position::ratchet(self.thread, sealed[0].chain, sealed[0].n);
+        let puts: Vec<_> = sealed.into_iter().map(|one| (targets(&one.to), one.envelope)).collect();
+        let push = |(targets, envelope)| self.push(envelope, Class::THIRTY, targets, false, now, batch);
+        let entries = puts.into_iter().map(push).collect();
+        self.bind(contact);
+        self.note_sent(position, draft, entries, batch);
+        Ok(())
+    }
+
+    /// Her first message binds: no other answer counts any more, and the key for opening them is erased.
+    fn bind(&mut self, contact: [u8; 32]) {
+        self.attempts.retain(|attempt| attempt.pending.contact_hash() == contact);
+        self.attempts.iter_mut().for_each(|attempt| attempt.pending.bind());
+    }
+}
+
+fn same(one: &poterne_protocol::keys::MailboxSecret, other: &poterne_protocol::keys::MailboxSecret) -> bool {
+    use subtle::ConstantTimeEq;
+    one.ct_eq(other).into()
+}

@@ -1,0 +1,199 @@
+//! A requester's conversations at rest (docs/spec/client.md §6).
+
+use std::collections::BTreeMap;
+
+use poterne_protocol::card::Card;
+use poterne_protocol::envelope::EnvelopeId;
+use poterne_protocol::time::{Day, UnixTime};
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use super::conversation::{Attempt, Conversation, Draft, Run, Sent, Standing, Stop};
+use crate::notice::{Notice, NoticeTrust};
+use crate::outbox::{Outbox, OutboxPlain};
+use crate::records::{self, CONVERSATION, LocalId, Records};
+use crate::request::{PendingRequest, Reveal};
+use crate::stored::{self, StoredError};
+use crate::talk::{Talk, TalkPlain};
+use crate::transcript::{self, Author, Content, Position, SentState};
+use crate::vault::Batch;
+
+const VERSION: u8 = 1;
+
+#[derive(Deserialize, Serialize, Zeroize, ZeroizeOnDrop)]
+struct Plain {
+    card: String,
+    trust: Vec<u8>,
+    notice: Option<Vec<u8>>,
+    language: [u8; 4],
+    drafts: Vec<(String, u64)>,
+    attempts: Vec<AttemptPlain>,
+    thread: u16,
+    reveal: Option<[u8; 16]>,
+    talk: Option<TalkPlain>,
+    replaced: u8,
+    standing: u8,
+    sent: Vec<SentPlain>,
+    outbox: OutboxPlain,
+    own_ids: Vec<[u8; 16]>,
+}
+
+#[derive(Deserialize, Serialize, Zeroize, ZeroizeOnDrop)]
+struct AttemptPlain {
+    pending: Vec<u8>,
+    notice: Vec<u8>,
+    entry: u64,
+    last_day: u32,
+    trouble_since: Option<u64>,
+}
+
+#[derive(Deserialize, Serialize, Zeroize, ZeroizeOnDrop)]
+struct SentPlain {
+    position: (u16, u32, u32),
+    state: u8,
+    entries: Vec<u64>,
+}
+
+/// Puts a conversation into the batch.
+pub(super) fn write(batch: &mut Batch, conversation: &Conversation) {
+    let plain = Plain::from(conversation);
+    batch.put(&records::key(CONVERSATION, conversation.id), stored::save(VERSION, &plain));
+}
+
+/// All conversations of a vault.
+pub(super) fn load_all(records: &impl Records) -> Result<BTreeMap<LocalId, Conversation>, StoredError> {
+    let ids = records::ids(records, CONVERSATION).into_iter();
+    ids.map(|id| Ok((id, load(records, id)?))).collect()
+}
+
+fn load(records: &impl Records, id: LocalId) -> Result<Conversation, StoredError> {
+    let record = records::require(records, &records::key(CONVERSATION, id))?;
+    let mut conversation = stored::load::<Plain>(VERSION, &record)?.into_conversation(records, id)?;
+    if conversation.talk.is_none() && !conversation.attempts.is_empty() {
+        let text = request_text(records, id, conversation.thread)?;
+        conversation.attempts.iter_mut().for_each(|attempt| attempt.text = text.clone());
+    }
+    Ok(conversation)
+}
+
+/// All that she has written before an answer came.
+fn request_text(records: &impl Records, id: LocalId, thread: u16) -> Result<Zeroizing<String>, StoredError> {
+    let mut texts = Vec::new();
+    for message in transcript::read(records, id)? {
+        let is_request = message.position.attempt == thread && message.author == Author::Requester;
+        if let (true, Content::Text(text)) = (is_request, &message.content) {
+            texts.push(text.clone());
+        }
+    }
+    let joined = Zeroizing::new(texts.join("\n\n"));
+    texts.zeroize();
+    Ok(joined)
+}
+
+impl From<&Conversation> for Plain {
+    fn from(from: &Conversation) -> Self {
+        Self {
+            card: from.card.expose_link().to_string(),
+            trust: from.trust.to_stored().to_vec(),
+            notice: from.notice.as_ref().map(|notice| notice.to_stored().to_vec()),
+            language: from.language,
+            drafts: from.drafts.iter().map(|draft| (draft.text.to_string(), draft.written.0)).collect(),
+            attempts: from.attempts.iter().map(AttemptPlain::from).collect(),
+            thread: from.thread,
+            reveal: from.reveal.as_ref().map(|reveal| *reveal.expose()),
+            talk: from.talk.as_ref().map(Talk::to_plain),
+            replaced: from.replaced,
+            standing: standing_number(from.standing),
+            sent: from.sent.iter().map(|(position, sent)| SentPlain::of(*position, sent)).collect(),
+            outbox: from.outbox.to_plain(),
+            own_ids: from.own_ids.iter().map(|id| id.0).collect(),
+        }
+    }
+}
+
+impl Plain {
+    fn into_conversation(self, records: &impl Records, id: LocalId) -> Result<Conversation, StoredError> {
+        let notice = self.notice.as_deref().map(Notice::from_stored).transpose()?;
+        let draft = |(text, written): &(String, u64)| Draft {
+            text: Zeroizing::new(text.clone()),
+            written: UnixTime(*written),
+        };
+        Ok(Conversation {
+            id,
+            card: Card::parse(&self.card).map_err(|_| StoredError::Damaged)?,
+            trust: NoticeTrust::from_stored(&self.trust)?,
+            notice,
+            language: self.language,
+            drafts: self.drafts.iter().map(draft).collect(),
+            attempts: self.attempts.iter().map(Attempt::try_from).collect::<Result<_, _>>()?,
+            thread: self.thread,
+            reveal: self.reveal.as_ref().map(Reveal::from_bytes),
+            talk: self.talk.as_ref().map(Talk::from_plain).transpose()?,
+            replaced: self.replaced,
+            standing: standing(self.standing)?,
+            sent: self.sent.iter().map(SentPlain::parse).collect::<Result<_, _>>()?,
+            outbox: Outbox::from_plain(&self.outbox, |entry| records::envelope(records, id, entry))?,
+            own_ids: self.own_ids.iter().copied().map(EnvelopeId).collect(),
+            run: Run::default(),
+        })
+    }
+}
+
+impl From<&Attempt> for AttemptPlain {
+    fn from(from: &Attempt) -> Self {
+        Self {
+            pending: from.pending.to_stored().to_vec(),
+            notice: from.notice.to_stored().to_vec(),
+            entry: from.entry,
+            last_day: from.last_day.0,
+            trouble_since: from.trouble_since.map(|time| time.0),
+        }
+    }
+}
+
+impl TryFrom<&AttemptPlain> for Attempt {
+    type Error = StoredError;
+
+    fn try_from(plain: &AttemptPlain) -> Result<Self, StoredError> {
+        Ok(Self {
+            pending: PendingRequest::from_stored(&plain.pending)?,
+            text: Zeroizing::default(),
+            notice: Notice::from_stored(&plain.notice)?,
+            entry: plain.entry,
+            last_day: Day(plain.last_day),
+            trouble_since: plain.trouble_since.map(UnixTime),
+        })
+    }
+}
+
+impl SentPlain {
+    fn of(position: Position, sent: &Sent) -> Self {
+        let Position { attempt, chain, number } = position;
+        Self { position: (attempt, chain, number), state: sent.state as u8, entries: sent.entries.clone() }
+    }
+
+    fn parse(&self) -> Result<(Position, Sent), StoredError> {
+        let (attempt, chain, number) = self.position;
+        let state = SentState::parse(self.state).ok_or(StoredError::Damaged)?;
+        Ok((Position { attempt, chain, number }, Sent { state, entries: self.entries.clone() }))
+    }
+}
+
+fn standing_number(standing: Standing) -> u8 {
+    match standing {
+        Standing::Open => 0,
+        Standing::Closed => 1,
+        Standing::Stopped(Stop::Fork) => 2,
+        Standing::Stopped(Stop::Rollback) => 3,
+    }
+}
+
+fn standing(number: u8) -> Result<Standing, StoredError> {
+    match number {
+        0 => Ok(Standing::Open),
+        1 => Ok(Standing::Closed),
+        2 => Ok(Standing::Stopped(Stop::Fork)),
+        3 => Ok(Standing::Stopped(Stop::Rollback)),
+        _ => Err(StoredError::Damaged),
+    }
+}

@@ -1,0 +1,73 @@
+//! Mailboxes that a machine reads, and what to do with what lies in them (docs/spec/client.md §2).
+
+use std::collections::BTreeSet;
+
+use poterne_protocol::envelope::EnvelopeId;
+use poterne_protocol::keys::{MailboxSecret, Pin};
+use poterne_protocol::limits::{FETCH_ENVELOPES, FETCH_MAILBOXES, IDS_PER_REQUEST};
+use poterne_protocol::mailbox::{DeleteAt, ReadFrom};
+use poterne_protocol::op::{Answer, Delete, DeleteBy, Fetch, FetchFrom, Fetched, Request, Start};
+
+/// One mailbox at one relay, and which part of a conversation it belongs to.
+#[derive(Clone, Debug)]
+pub(crate) struct Watched<S> {
+    pub(crate) source: S,
+    pub(crate) read: ReadFrom,
+    /// Only looked at where there is none.
+    pub(crate) delete: Option<DeleteAt>,
+    pub(crate) start: Start,
+}
+
+impl<S> Watched<S> {
+    /// A plain mailbox that is drained.
+    pub(crate) fn drained(source: S, secret: &MailboxSecret, relay: &Pin) -> Self {
+        let keys = secret.keys();
+        let delete = Some(DeleteAt::plain(&keys, relay));
+        Self { source, read: ReadFrom::plain(&keys, relay), delete, start: Start::First }
+    }
+
+    /// A plain mailbox that is looked at and left as it is.
+    pub(crate) fn looked_at(source: S, secret: &MailboxSecret, relay: &Pin) -> Self {
+        Self { delete: None, ..Self::drained(source, secret, relay) }
+    }
+}
+
+/// The mailboxes in as many fetches as it takes, in their order.
+pub(crate) fn in_fetches<S>(mut watched: Vec<Watched<S>>) -> Vec<(Vec<Watched<S>>, Request)> {
+    let mut fetches = Vec::new();
+    while !watched.is_empty() {
+        let rest = watched.split_off(watched.len().min(FETCH_MAILBOXES));
+        fetches.push((std::mem::replace(&mut watched, rest), Request::Hello));
+    }
+    for (batch, request) in &mut fetches {
+        let from =
+            batch.iter().map(|one| FetchFrom { mailbox: one.read.clone(), start: one.start }).collect();
+        *request = Request::Fetch(Fetch { from, max: FETCH_ENVELOPES, wait_secs: 0 });
+    }
+    fetches
+}
+
+/// What a fetch found, mailbox by mailbox; `None` when the answer is not one to a fetch of these.
+pub(crate) fn found<S>(watched: Vec<Watched<S>>, answer: Answer) -> Option<Vec<(Watched<S>, Fetched)>> {
+    match answer {
+        Answer::Fetched(fetched) if fetched.len() == watched.len() => {
+            Some(watched.into_iter().zip(fetched).collect())
+        }
+        _ => None,
+    }
+}
+
+/// The same mailbox, from behind what was found in it.
+pub(crate) fn go_on<S>(watched: Watched<S>, fetched: &Fetched) -> Watched<S> {
+    Watched { start: Start::After(fetched.cursor), ..watched }
+}
+
+/// The requests that erase those envelopes of a mailbox.
+pub(crate) fn erase<S>(watched: &Watched<S>, ids: &BTreeSet<EnvelopeId>) -> Vec<Request> {
+    let Some(delete) = &watched.delete else { return Vec::new() };
+    let ids: Vec<EnvelopeId> = ids.iter().copied().collect();
+    let request = |some: &[EnvelopeId]| {
+        Request::Delete(Delete { by: DeleteBy::Key(delete.clone()), ids: some.to_vec() })
+    };
+    ids.chunks(IDS_PER_REQUEST).map(request).collect()
+}

@@ -1,0 +1,95 @@
+//! A relay in its own process, on a loopback port that stays the same over its restarts.
+
+use std::io::{BufRead, BufReader};
+use std::net::UdpSocket;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::binary;
+
+/// How long a relay may take until it answers.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+
+/// A relay with a folder of its own.
+pub struct Relay {
+    folder: PathBuf,
+    address: String,
+    process: Option<Child>,
+    log: Arc<Mutex<String>>,
+}
+
+impl Relay {
+    /// Makes a relay in `folder` and starts it.
+    pub fn start(folder: &Path) -> Self {
+        let port = free_port();
+        let output = Command::new(binary("poterne-relay"))
+            .args(["init", "--json", "--listen", &format!("127.0.0.1:{port}"), "--dir"])
+            .arg(folder)
+            .output()
+            .expect("poterne-relay init runs");
+        assert!(output.status.success(), "init failed: {}", String::from_utf8_lossy(&output.stderr));
+        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).expect("init answers JSON");
+        let address = answer["address"].as_str().expect("init tells the address").to_owned();
+        let mut relay = Self { folder: folder.to_owned(), address, process: None, log: Arc::default() };
+        relay.run();
+        relay
+    }
+
+    /// `poterne-relay://host:port#pin`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Everything that the relay has written to its log so far, over all its lives.
+    pub fn log(&self) -> String {
+        self.log.lock().expect("no reader of the log panics").clone()
+    }
+
+    /// SIGKILL, in the middle of whatever it does.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().expect("a child can be killed");
+            process.wait().expect("a killed child ends");
+        }
+    }
+
+    /// Starts it again after [`Relay::kill`], and waits until it says that it is ready.
+    pub fn run(&mut self) {
+        let mut process = Command::new(binary("poterne-relay"))
+            .args(["run", "--config"])
+            .arg(self.folder.join("relay.toml"))
+            .env("POTERNE_RELAY_LOG_LEVEL", "trace")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("poterne-relay run starts");
+        let stderr = process.stderr.take().expect("stderr is piped");
+        self.process = Some(process);
+        let (log, begin) = (Arc::clone(&self.log), self.log().len());
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let mut log = log.lock().expect("no reader of the log panics");
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        let deadline = Instant::now() + READY_WITHIN;
+        while !self.log()[begin..].contains("ready") {
+            assert!(Instant::now() < deadline, "the relay is not ready in time: {}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn free_port() -> u16 {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback has a free port");
+    socket.local_addr().expect("a bound socket has an address").port()
+}
