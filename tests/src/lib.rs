@@ -4,4 +4,5 @@
 //! One seed gives one run, event for event; a seed that fails becomes a test.
 
 pub mod cast;
+pub mod doors;
 pub mod model;
