@@ -9,6 +9,8 @@
 pub mod client;
 pub mod dial;
 pub mod listen;
+#[cfg(feature = "raw")]
+pub mod raw;
 
 mod bounds;
 mod decapsulation;
@@ -17,6 +19,7 @@ mod network;
 mod quic;
 mod tls;
 
+pub use bounds::UDP_BUFFER_BYTES;
 pub use network::Network;
 
 #[cfg(test)]
