@@ -1,0 +1,127 @@
+//! The engine over a store in memory.
+
+use poterne_protocol::envelope::{Class, SealedEnvelope};
+use poterne_protocol::keys::{MailboxKeys, MailboxSecret, Pin};
+use poterne_protocol::limits::ENVELOPE_BYTES;
+use poterne_protocol::mailbox::{ReadFrom, WriteTo};
+use poterne_protocol::op::{Fetch, FetchFrom, Fetched, Payment, Put, Start};
+use poterne_relay_core::cursor::CursorKey;
+use poterne_relay_core::memory::MemoryStore;
+use poterne_relay_core::policy::Policy;
+use tokio::time::timeout;
+
+use super::*;
+
+const PIN: Pin = Pin([0; 16]);
+
+fn engine() -> Engine {
+    engine_over(MemoryStore::default())
+}
+
+fn engine_over(store: MemoryStore) -> Engine {
+    let cursors = CursorKey::generate(&mut UnwrapErr(getrandom::SysRng));
+    Engine::start(Relay::new(store, Policy::default(), cursors), Box::new(|_| ()))
+}
+
+fn keys(mailbox: u8) -> MailboxKeys {
+    MailboxSecret::from_bytes(&[mailbox; 32]).keys()
+}
+
+fn put(mailbox: u8, content: u8) -> Request {
+    Request::Put(Put {
+        to: WriteTo::plain(&keys(mailbox), &PIN),
+        class: Class::parse(1).unwrap(),
+        payment: Payment::None,
+        envelope: SealedEnvelope::parse(&[content; ENVELOPE_BYTES]).unwrap(),
+    })
+}
+
+fn fetch(mailboxes: &[u8], wait_secs: u16) -> Request {
+    let from =
+        |mailbox: &u8| FetchFrom { mailbox: ReadFrom::plain(&keys(*mailbox), &PIN), start: Start::First };
+    Request::Fetch(Fetch { from: mailboxes.iter().map(from).collect(), max: 64, wait_secs })
+}
+
+/// The first byte of each envelope, by mailbox.
+fn contents(answer: Answer) -> Vec<Vec<u8>> {
+    let Answer::Fetched(fetched) = answer else { panic!("{answer:?}") };
+    let firsts = |one: Fetched| one.envelopes.iter().map(|envelope| envelope.as_bytes()[0]).collect();
+    fetched.into_iter().map(firsts).collect()
+}
+
+#[tokio::test]
+async fn what_was_put_is_fetched() {
+    let engine = engine();
+    assert!(matches!(engine.handle(put(1, 7)).await, Answer::Stored));
+    assert_eq!(contents(engine.handle(fetch(&[1, 2], 0)).await), [vec![7], vec![]]);
+}
+
+#[tokio::test]
+async fn a_waiting_fetch_is_answered_by_a_put_into_any_of_its_mailboxes() {
+    let engine = engine();
+    let answer = async {
+        let waiting = engine.handle(fetch(&[1, 2, 3], 60));
+        let (answer, stored) = tokio::join!(waiting, engine.handle(put(2, 9)));
+        assert!(matches!(stored, Answer::Stored));
+        answer
+    };
+    let answer = timeout(Duration::from_secs(10), answer).await.unwrap();
+    assert_eq!(contents(answer), [vec![], vec![9], vec![]]);
+}
+
+#[tokio::test]
+async fn a_put_elsewhere_wakes_nobody() {
+    let engine = engine();
+    let waiting = engine.handle(fetch(&[1], 60));
+    tokio::pin!(waiting);
+    assert!(timeout(Duration::from_millis(100), &mut waiting).await.is_err());
+    engine.handle(put(2, 9)).await;
+    assert!(timeout(Duration::from_millis(100), &mut waiting).await.is_err());
+    engine.handle(put(1, 8)).await;
+    assert_eq!(contents(waiting.await), [vec![8]]);
+}
+
+#[tokio::test]
+async fn a_wait_ends_with_its_time() {
+    let engine = engine();
+    assert_eq!(contents(engine.handle(fetch(&[1], 1)).await), [Vec::<u8>::new()]);
+}
+
+#[tokio::test]
+async fn after_a_failed_commit_nothing_is_promised() {
+    let mut store = MemoryStore::default();
+    store.fail_commits(1);
+    let engine = engine_over(store);
+    assert!(matches!(engine.handle(put(1, 7)).await, Answer::ReadOnly));
+}
+
+#[tokio::test]
+async fn a_stopped_engine_has_answered_what_it_had() {
+    let engine = engine();
+    let answer = engine.submit(put(1, 7)).unwrap();
+    engine.stop();
+    assert!(matches!(answer.await, Ok(Answer::Stored)));
+    assert!(matches!(engine.handle(Request::Hello).await, Answer::Busy { .. }));
+}
+
+#[test]
+fn a_fetch_whose_asker_is_gone_is_forgotten() {
+    let mut waiting = Waiting::new(8);
+    let (answer, asker) = oneshot::channel();
+    assert!(waiting.add(fetch(&[1], 60), answer, Instant::now()).is_none());
+    drop(asker);
+    assert_eq!(waiting.take_over(Instant::now()).len(), 1);
+    assert!(waiting.take_for(&[MailboxId([0; 32])]).is_empty());
+}
+
+#[test]
+fn a_full_waiting_room_takes_nobody() {
+    let mut waiting = Waiting::new(1);
+    let mut add = || {
+        let (answer, asker) = oneshot::channel();
+        std::mem::forget(asker);
+        waiting.add(fetch(&[1], 60), answer, Instant::now()).is_none()
+    };
+    assert!(add());
+    assert!(!add());
+}
