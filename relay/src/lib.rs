@@ -16,4 +16,5 @@ pub mod metrics;
 pub mod private_file;
 pub mod request_key_dir;
 pub mod run;
+pub mod store;
 pub mod today;

@@ -1,0 +1,309 @@
+//! A block: one table page with up to 4040 bytes of records, then the envelopes that these records attach, a page
+//! each (docs/spec/store.md §4).
+//!
+//! The table's check is keyed by the segment's use and covers the page number, so a block is valid in one place of one
+//! use only. An envelope's own check is its id: a record that attaches an envelope holds the hash of its bytes. A block
+//! counts whole or not at all: what belongs to one operation stands in one block.
+
+use super::page::{self, PAGE_BYTES, Page, PageNumber, RECORDS_MAX};
+use super::segment::SegmentHeader;
+
+const MAGIC: &[u8; 4] = b"PBLK";
+const HEADER_BYTES: usize = 40;
+const CHECK_BYTES: usize = 16;
+const BODY_START: usize = HEADER_BYTES + CHECK_BYTES;
+/// Bytes of records in a block at most.
+pub const BODY_BYTES: usize = PAGE_BYTES - BODY_START;
+/// Bytes before each record: its length, and whether an envelope is attached.
+const RECORD_HEADER_BYTES: usize = 2;
+/// Bytes of a record at most.
+pub const RECORD_BYTES_MAX: usize = u8::MAX as usize;
+
+/// Which blocks were written and synced together.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Group {
+    /// Rises by one with each group write of the store.
+    pub number: u64,
+    /// This block's index in the group.
+    pub index: u16,
+    /// Blocks in the group.
+    pub blocks: u16,
+}
+
+/// Collects the records of one block.
+pub struct BlockBuilder {
+    table: Box<Page>,
+    used: usize,
+    records: u16,
+    envelopes: u16,
+}
+
+impl Default for BlockBuilder {
+    fn default() -> Self {
+        Self { table: page::zeroed(), used: 0, records: 0, envelopes: 0 }
+    }
+}
+
+impl BlockBuilder {
+    /// Bytes that a record takes of [`BODY_BYTES`].
+    pub fn cost(record: &[u8]) -> usize {
+        RECORD_HEADER_BYTES + record.len()
+    }
+
+    /// Whether `records` more of together `bytes` bytes, see [`BlockBuilder::cost`], have room.
+    pub fn fits(&self, records: usize, bytes: usize) -> bool {
+        self.used + bytes <= BODY_BYTES && self.records as usize + records < RECORDS_MAX as usize
+    }
+
+    /// Records so far.
+    pub fn records(&self) -> u16 {
+        self.records
+    }
+
+    /// Adds a record of 1 to 255 bytes. Where it attaches an envelope, the answer says which page of the block that
+    /// is, counted from the table.
+    pub fn push(&mut self, record: &[u8], attaches: bool) -> Option<PageNumber> {
+        let start = BODY_START + self.used;
+        self.table[start] = u8::try_from(record.len()).expect("a record has at most 255 bytes");
+        self.table[start + 1] = u8::from(attaches);
+        self.table[start + RECORD_HEADER_BYTES..][..record.len()].copy_from_slice(record);
+        self.used += Self::cost(record);
+        self.records += 1;
+        attaches.then(|| {
+            self.envelopes += 1;
+            PageNumber::from(self.envelopes)
+        })
+    }
+
+    /// Pages of the block so far, its table included.
+    pub fn pages(&self) -> PageNumber {
+        1 + PageNumber::from(self.envelopes)
+    }
+
+    /// The table page, for page `at` of the segment.
+    pub fn finish(mut self, segment: &SegmentHeader, at: PageNumber, group: Group) -> Box<Page> {
+        let table = &mut self.table;
+        table[..4].copy_from_slice(MAGIC);
+        table[4..6].copy_from_slice(&self.records.to_le_bytes());
+        table[6..8].copy_from_slice(&self.envelopes.to_le_bytes());
+        table[8..12].copy_from_slice(&segment.sequence.to_le_bytes());
+        table[16..20].copy_from_slice(&at.to_le_bytes());
+        table[20..22].copy_from_slice(&(self.used as u16).to_le_bytes());
+        table[22..24].copy_from_slice(&group.index.to_le_bytes());
+        table[24..26].copy_from_slice(&group.blocks.to_le_bytes());
+        table[32..40].copy_from_slice(&group.number.to_le_bytes());
+        let check = check(&segment.key, table, self.used);
+        table[HEADER_BYTES..BODY_START].copy_from_slice(&check);
+        self.table
+    }
+}
+
+/// A table page that passed its check.
+pub struct Block {
+    table: Box<Page>,
+    used: usize,
+    /// Which group it belongs to.
+    pub group: Group,
+    /// Pages behind the table.
+    pub envelopes: PageNumber,
+    /// Records in the table.
+    pub records: u16,
+}
+
+impl Block {
+    /// Reads a page as the table of a block at page `at`; `None` where it is none or not whole.
+    pub fn decode(segment: &SegmentHeader, at: PageNumber, table: Box<Page>) -> Option<Self> {
+        if !passes(segment, at, &table) {
+            return None;
+        }
+        let group = Group {
+            number: number::<8>(&table, 32),
+            index: number::<2>(&table, 22) as u16,
+            blocks: number::<2>(&table, 24) as u16,
+        };
+        let (records, envelopes) = (number::<2>(&table, 4) as u16, number::<2>(&table, 6) as PageNumber);
+        let block = Self { used: used(&table), table, group, envelopes, records };
+        block.is_consistent().then_some(block)
+    }
+
+    /// Tries whether `table` is a valid table but for one bit, which it finds by trying all that are checked.
+    pub fn repair(segment: &SegmentHeader, at: PageNumber, table: &Page) -> Option<Self> {
+        let checked = BODY_START + used(table).min(BODY_BYTES);
+        let mut draft = Box::new(*table);
+        for bit in 0..checked * 8 {
+            draft[bit / 8] ^= 1 << (bit % 8);
+            if passes(segment, at, &draft) {
+                return Self::decode(segment, at, draft);
+            }
+            draft[bit / 8] ^= 1 << (bit % 8);
+        }
+        None
+    }
+
+    /// Pages of the block, its table included.
+    pub fn pages(&self) -> PageNumber {
+        1 + self.envelopes
+    }
+
+    /// Its records in order, each with the page of its envelope counted from the table.
+    pub fn records(&self) -> Records<'_> {
+        Records { rest: &self.table[BODY_START..BODY_START + self.used], envelopes: 0 }
+    }
+
+    /// Whether the bytes that the check does not cover are zeros, as they were written.
+    pub fn padding_is_zero(&self) -> bool {
+        self.table[BODY_START + self.used..].iter().all(|byte| *byte == 0)
+    }
+
+    /// The table page.
+    pub fn table(&self) -> &Page {
+        &self.table
+    }
+
+    fn is_consistent(&self) -> bool {
+        let mut records = self.records();
+        let (mut count, mut attached) = (0, 0);
+        for (_, envelope) in records.by_ref() {
+            count += 1;
+            attached += PageNumber::from(envelope.is_some());
+        }
+        records.rest.is_empty() && count == self.records && attached == self.envelopes
+    }
+}
+
+/// The records of a block.
+pub struct Records<'a> {
+    rest: &'a [u8],
+    envelopes: PageNumber,
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = (&'a [u8], Option<PageNumber>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (header, rest) = self.rest.split_at_checked(RECORD_HEADER_BYTES)?;
+        let (record, rest) = rest.split_at_checked(header[0] as usize)?;
+        self.rest = rest;
+        let envelope = (header[1] != 0).then(|| {
+            self.envelopes += 1;
+            self.envelopes
+        });
+        Some((record, envelope))
+    }
+}
+
+/// Whether a page is the whole table of a block at page `at` of this use.
+fn passes(segment: &SegmentHeader, at: PageNumber, table: &Page) -> bool {
+    if &table[..4] != MAGIC || number::<4>(table, 8) != u64::from(segment.sequence) {
+        return false;
+    }
+    let envelopes = number::<2>(table, 6) as PageNumber;
+    let in_place = number::<4>(table, 16) == u64::from(at) && at + envelopes < segment.end_page();
+    in_place
+        && used(table) <= BODY_BYTES
+        && table[HEADER_BYTES..BODY_START] == check(&segment.key, table, used(table))
+}
+
+fn used(table: &Page) -> usize {
+    number::<2>(table, 20) as usize
+}
+
+fn check(key: &[u8; 32], table: &Page, used: usize) -> [u8; CHECK_BYTES] {
+    let mut hasher = blake3::Hasher::new_keyed(key);
+    hasher.update(&table[..HEADER_BYTES]);
+    hasher.update(&table[BODY_START..BODY_START + used]);
+    let mut check = [0; CHECK_BYTES];
+    check.copy_from_slice(&hasher.finalize().as_bytes()[..CHECK_BYTES]);
+    check
+}
+
+fn number<const N: usize>(table: &Page, start: usize) -> u64 {
+    let mut bytes = [0; 8];
+    bytes[..N].copy_from_slice(&table[start..start + N]);
+    u64::from_le_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SEGMENT: SegmentHeader = SegmentHeader { sequence: 5, pages: 32, key: [7; 32] };
+    const GROUP: Group = Group { number: 11, index: 1, blocks: 2 };
+
+    fn table() -> Box<Page> {
+        let mut builder = BlockBuilder::default();
+        assert_eq!(builder.push(b"one", true), Some(1));
+        assert_eq!(builder.push(b"two", false), None);
+        assert_eq!(builder.push(b"three", true), Some(2));
+        builder.finish(&SEGMENT, 4, GROUP)
+    }
+
+    #[test]
+    fn a_block_reads_as_it_was_written() {
+        let block = Block::decode(&SEGMENT, 4, table()).expect("whole");
+        let records: Vec<_> = block.records().collect();
+        assert_eq!(records, [(&b"one"[..], Some(1)), (&b"two"[..], None), (&b"three"[..], Some(2))]);
+        assert_eq!((block.group, block.pages()), (GROUP, 3));
+    }
+
+    #[test]
+    fn a_block_is_valid_in_one_page_of_one_use_only() {
+        let other_key = SegmentHeader { key: [8; 32], ..SEGMENT };
+        let other_use = SegmentHeader { sequence: 6, ..SEGMENT };
+        assert!(Block::decode(&SEGMENT, 5, table()).is_none());
+        assert!(Block::decode(&other_key, 4, table()).is_none());
+        assert!(Block::decode(&other_use, 4, table()).is_none());
+    }
+
+    #[test]
+    fn one_flipped_bit_is_noticed_and_found() {
+        let whole = table();
+        let checked = BODY_START + number::<2>(&whole, 20) as usize;
+        for bit in 0..checked * 8 {
+            let mut rotten = whole.clone();
+            rotten[bit / 8] ^= 1 << (bit % 8);
+            assert!(Block::decode(&SEGMENT, 4, rotten.clone()).is_none(), "bit {bit}");
+            let repaired = Block::repair(&SEGMENT, 4, &rotten).expect("repairable");
+            assert!(repaired.table() == &*whole, "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_in_the_padding_does_no_harm_and_shows() {
+        let mut rotten = table();
+        rotten[4000] ^= 1;
+        assert!(!Block::decode(&SEGMENT, 4, rotten).expect("whole").padding_is_zero());
+    }
+
+    #[test]
+    fn sixty_four_puts_share_a_table() {
+        let mut builder = BlockBuilder::default();
+        let record = [0; 61];
+        for _ in 0..64 {
+            assert!(builder.fits(1, BlockBuilder::cost(&record)));
+            builder.push(&record, true);
+        }
+        assert!(!builder.fits(1, BlockBuilder::cost(&record)));
+    }
+
+    #[test]
+    fn a_block_does_not_reach_into_the_second_header() {
+        let mut builder = BlockBuilder::default();
+        builder.push(b"one", true);
+        let table = builder.finish(&SEGMENT, 30, GROUP);
+        assert!(Block::decode(&SEGMENT, 30, table).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn any_page_is_read_without_a_panic(bytes in prop::collection::vec(any::<u8>(), PAGE_BYTES), at in 0u32..40) {
+            let mut page = page::zeroed();
+            page.copy_from_slice(&bytes);
+            page[..4].copy_from_slice(MAGIC);
+            page[8..12].copy_from_slice(&SEGMENT.sequence.to_le_bytes());
+            prop_assert!(Block::decode(&SEGMENT, at, page).is_none());
+        }
+    }
+}

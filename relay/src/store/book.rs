@@ -1,0 +1,153 @@
+//! The book-keeping of segments in use: which envelopes live, which pages may hold what must be erased, and how much
+//! still stands (docs/spec/store.md §8).
+//!
+//! Invariant: a page of an envelope is *live* until a record that ends it is lasting, and *soiled* from its writing
+//! until zeros over it are lasting. Erasing is due where a page is soiled and not live.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use poterne_protocol::time::Day;
+
+use super::bits::Bits;
+use super::page::{Address, PAGE_BYTES, PageNumber, Place};
+use super::record::Record;
+use super::spares::Segment;
+
+/// Bytes that a standing record without its envelope is reckoned at.
+const RECORD_BYTES: u64 = 80;
+
+/// All segments in use, by sequence.
+#[derive(Default)]
+pub struct Book {
+    /// The segments.
+    pub uses: BTreeMap<u32, Use>,
+}
+
+/// One segment in use.
+#[derive(Clone)]
+pub struct Use {
+    /// The file.
+    pub segment: Arc<Segment>,
+    /// What is known of its pages.
+    pub pages: Pages,
+}
+
+/// What is known of the pages of a segment.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Pages {
+    /// The page behind the last block.
+    pub end: PageNumber,
+    /// Records that stand.
+    pub rows: u32,
+    /// Pages of envelopes that wait.
+    pub live: Bits,
+    /// Pages of envelopes that were not overwritten with zeros since.
+    pub soiled: Bits,
+    /// The first last day of an envelope or a standing record; `None` where none ends by itself.
+    pub first_end: Option<Day>,
+    /// Some of its records are copies, whose place in the order is an earlier one.
+    pub has_copies: bool,
+}
+
+impl Book {
+    /// Begins a segment.
+    pub fn begin(&mut self, segment: Arc<Segment>) {
+        let pages = Pages { end: 1, ..Pages::default() };
+        self.uses.insert(segment.header.sequence, Use { segment, pages });
+    }
+
+    /// A segment's use has ended.
+    pub fn end(&mut self, sequence: u32) -> Option<Use> {
+        self.uses.remove(&sequence)
+    }
+
+    /// The segment of that use.
+    pub fn segment(&self, sequence: u32) -> Option<&Arc<Segment>> {
+        self.uses.get(&sequence).map(|one| &one.segment)
+    }
+
+    /// What is known of the pages of that use.
+    pub fn pages(&mut self, sequence: u32) -> Option<&mut Pages> {
+        self.uses.get_mut(&sequence).map(|one| &mut one.pages)
+    }
+
+    /// A record is on the disk.
+    pub fn written(&mut self, at: Address, record: &Record) {
+        let Some(pages) = self.pages(at.sequence()) else { return };
+        let last = at.envelope().unwrap_or(at.table());
+        pages.end = pages.end.max(last.page + 1);
+        if !record.stands() {
+            return;
+        }
+        pages.rows += 1;
+        pages.has_copies |= record.copy_of.is_some();
+        pages.ends_on(record.served_until().or(record.until()));
+        if let Some(envelope) = at.envelope() {
+            pages.live.insert(envelope.page);
+            pages.soiled.insert(envelope.page);
+        }
+    }
+
+    /// A record stands no more.
+    pub fn dropped(&mut self, at: Address) {
+        if let Some(pages) = self.pages(at.sequence()) {
+            pages.rows = pages.rows.saturating_sub(1);
+        }
+        self.ended(at);
+    }
+
+    /// The envelope of a record waits no more, while the record may still stand.
+    pub fn ended(&mut self, at: Address) {
+        let Some(Place { sequence, page }) = at.envelope() else { return };
+        if let Some(pages) = self.pages(sequence) {
+            pages.live.remove(page);
+        }
+    }
+
+    /// Whether the envelope of a record waits.
+    pub fn is_live(&self, at: Address) -> bool {
+        let Some(Place { sequence, page }) = at.envelope() else { return false };
+        self.uses.get(&sequence).is_some_and(|one| one.pages.live.has(page))
+    }
+
+    /// Envelopes that wait.
+    pub fn envelopes(&self) -> u64 {
+        self.uses.values().map(|one| u64::from(one.pages.live.count())).sum()
+    }
+
+    /// Pages of envelopes that are to be erased.
+    pub fn to_erase(&self) -> u64 {
+        let of = |pages: &Pages| pages.soiled.count().saturating_sub(pages.live.count());
+        self.uses.values().map(|one| u64::from(of(&one.pages))).sum()
+    }
+}
+
+impl Pages {
+    /// Something in it has this last day.
+    pub fn ends_on(&mut self, last: Option<Day>) {
+        self.first_end = self.first_end.into_iter().chain(last).min();
+    }
+
+    /// Zeros over these pages are lasting.
+    pub fn cleaned(&mut self, erased: impl Iterator<Item = PageNumber>) {
+        for page in erased {
+            self.soiled.remove(page);
+        }
+    }
+
+    /// Bytes of what still counts.
+    pub fn live_bytes(&self) -> u64 {
+        u64::from(self.live.count()) * PAGE_BYTES as u64 + u64::from(self.rows) * RECORD_BYTES
+    }
+
+    /// Bytes that blocks fill.
+    pub fn used_bytes(&self) -> u64 {
+        u64::from(self.end.saturating_sub(1)) * PAGE_BYTES as u64
+    }
+
+    /// Whether nothing in it counts any more.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0 && self.live.count() == 0
+    }
+}

@@ -1,0 +1,289 @@
+//! The embedded store: the rules' [`Store`] over the log (docs/spec/store.md §9).
+//!
+//! One thread owns it. A staged change has its place in the log at once, so that its state can tell it; everybody else
+//! sees it after the commit. When a commit fails, the states that it touched are forgotten: what shows from then on is
+//! what was durable before, and nothing more is taken unless nothing at all was written.
+
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use poterne_protocol::envelope::SealedEnvelope;
+use poterne_protocol::mailbox::MailboxId;
+use poterne_protocol::op::ClaimId;
+use poterne_protocol::time::Day;
+use poterne_relay_core::change::{Change, Lease, Locator};
+use poterne_relay_core::state::{LeaseTag, MailboxState};
+use poterne_relay_core::store::{CommitError, LoadError, ReadError, Store, VoucherChange, VoucherId, Write};
+
+use super::cache::Cache;
+use super::log::{AppendError, Log};
+use super::page::Address;
+use super::record::{Content, Owner, Record, claim_memory, ghost};
+use super::shared::{Mode, Shared};
+
+/// A store in a directory of its own.
+pub struct EmbeddedStore {
+    pub(super) shared: Arc<Shared>,
+    pub(super) log: Log,
+    pub(super) cache: Cache,
+    pub(super) staged: Staged,
+    pub(super) today: Day,
+}
+
+/// What the next commit makes durable.
+#[derive(Default)]
+pub(super) struct Staged {
+    records: Vec<(Address, Record)>,
+    mailboxes: BTreeSet<MailboxId>,
+    leases: HashMap<LeaseTag, (MailboxId, ClaimId)>,
+    vouchers: HashMap<VoucherId, (u32, Option<Address>)>,
+    failed: bool,
+}
+
+impl Staged {
+    /// The state of a mailbox tells what is staged.
+    pub(super) fn touch(&mut self, id: MailboxId) {
+        self.mailboxes.insert(id);
+    }
+}
+
+impl EmbeddedStore {
+    /// A store over what opening has found.
+    pub(super) fn new(shared: Arc<Shared>, log: Log, today: Day) -> Self {
+        let cache = Cache::new(shared.config.cache_bytes);
+        Self { shared, log, cache, staged: Staged::default(), today }
+    }
+
+    /// What the other threads of the store work on.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Whether a write has failed: nothing is taken any more, reading goes on.
+    pub fn is_read_only(&self) -> bool {
+        self.log.is_read_only()
+    }
+
+    /// Pages that puts may still fill without waiting for another segment.
+    pub fn room_pages(&self) -> u64 {
+        self.log.room_pages()
+    }
+
+    /// The day that the store goes by: what ended before it is not loaded.
+    pub fn today(&self) -> Day {
+        self.today
+    }
+
+    /// A new day has begun.
+    pub fn set_today(&mut self, today: Day) {
+        if today != self.today {
+            self.today = today;
+            self.cache.clear();
+        }
+    }
+
+    /// Puts a record into the group that is staged.
+    pub(super) fn stage_record(
+        &mut self,
+        record: Record,
+        envelope: Option<SealedEnvelope>,
+    ) -> Option<Address> {
+        match self.log.stage(&record.encode(), envelope) {
+            Ok(address) => {
+                self.staged.records.push((address, record));
+                Some(address)
+            }
+            Err(_) => {
+                self.staged.failed = true;
+                None
+            }
+        }
+    }
+
+    fn stage_change(&mut self, id: MailboxId, mut change: Change, envelope: Option<SealedEnvelope>) {
+        self.staged.mailboxes.insert(id);
+        let Ok(mut state) = self.take_state(&id) else {
+            self.staged.failed = true;
+            return;
+        };
+        let ended = ends(&state, &change).map(|Locator(at)| Address::from_number(at));
+        let ghost = ended.filter(|_| ghost(&change).is_some()).map(|at| self.order_of(at));
+        let content = Content::Change(change.clone(), ghost);
+        let lasts = lasts(&change, self.today);
+        let record = Record { lasts, ..Record::new(Owner::from(&id), ended.into_iter().collect(), content) };
+        if let Some(address) = self.stage_record(record, envelope) {
+            change.place(Locator(address.to_number()));
+        }
+        state.apply(&change);
+        self.cache.insert(id, state);
+        if let Change::Claimed(lease) = change {
+            self.stage_lease(id, &lease);
+        }
+    }
+
+    fn stage_lease(&mut self, mailbox: MailboxId, lease: &Lease) {
+        let tag = LeaseTag::of(&lease.token);
+        self.staged.leases.insert(tag, (mailbox, lease.claim_id));
+        let content = Content::Lease(mailbox, lease.claim_id);
+        let lasts = Some(claim_memory(lease.claimed_at.day()));
+        self.stage_record(Record { lasts, ..Record::new(Owner::from(&tag), Vec::new(), content) }, None);
+    }
+
+    fn stage_voucher(&mut self, VoucherChange { id, left }: VoucherChange) {
+        let Ok((_, earlier)) = self.find_voucher(&id) else {
+            self.staged.failed = true;
+            return;
+        };
+        let content = if left > 0 { Content::Voucher(left) } else { Content::Drop };
+        let record = Record::new(Owner::from(&id), earlier.into_iter().collect(), content);
+        let stands = record.stands();
+        let address = self.stage_record(record, None).filter(|_| stands);
+        self.staged.vouchers.insert(id, (left, address));
+    }
+
+    /// The place in the order of the record at `at`: elsewhere only where it is a copy.
+    fn order_of(&self, at: Address) -> Address {
+        let has_copies = self.shared.inner().book.pages(at.sequence()).is_some_and(|pages| pages.has_copies);
+        match has_copies.then(|| self.shared.record(at)) {
+            Some(Ok(record)) => record.order(at),
+            _ => at,
+        }
+    }
+
+    /// The state of a mailbox, out of the cache or read anew.
+    fn take_state(&mut self, id: &MailboxId) -> Result<MailboxState, LoadError> {
+        match self.cache.take(id) {
+            Some(state) => Ok(state),
+            None => self.read_state(id),
+        }
+    }
+
+    /// The state of a mailbox as its standing records say.
+    pub(super) fn read_state(&self, id: &MailboxId) -> Result<MailboxState, LoadError> {
+        let mut steps = Vec::new();
+        for (at, record) in self.shared.records(&Owner::from(id))? {
+            let order = record.order(at);
+            let Content::Change(change, left) = record.content else { continue };
+            steps.extend(left.and_then(|left| Some((left, ghost(&change)?))));
+            steps.push((order, change));
+        }
+        steps.sort_by_key(|(order, _)| *order);
+        let mut state = MailboxState::default();
+        for (_, change) in &steps {
+            state.apply(change);
+        }
+        let passed = state.pass_day(self.today);
+        let mut inner = self.shared.inner();
+        passed.expired.iter().for_each(|Locator(at)| inner.book.ended(Address::from_number(*at)));
+        Ok(state)
+    }
+
+    /// How many uses are left of a permit or credit, and the record that says so.
+    fn find_voucher(&self, id: &VoucherId) -> Result<(u32, Option<Address>), LoadError> {
+        if let Some(staged) = self.staged.vouchers.get(id) {
+            return Ok(*staged);
+        }
+        let records = self.shared.records(&Owner::from(id))?;
+        let newest = records.iter().rev().find_map(|(at, record)| match record.content {
+            Content::Voucher(left) => Some((left, Some(*at))),
+            _ => None,
+        });
+        Ok(newest.unwrap_or_default())
+    }
+
+    fn show(&mut self, staged: Staged, committed: super::log::Committed) {
+        let mut inner = self.shared.inner();
+        for segment in committed.begun {
+            inner.book.begin(segment);
+        }
+        for (address, record) in &staged.records {
+            inner.record(*address, record, Mode::Next);
+        }
+        inner.end = committed.end;
+        inner.group = committed.group;
+    }
+
+    fn forget_touched(&mut self, staged: &Staged) {
+        staged.mailboxes.iter().for_each(|id| self.cache.forget(id));
+    }
+}
+
+/// The record that a change ends, by what the state of its mailbox says.
+fn ends(state: &MailboxState, change: &Change) -> Option<Locator> {
+    let entry = match change {
+        Change::Deleted { position, .. } | Change::Lost { position } => state.entries().get(*position),
+        Change::Put(arrival) => state.entries().find(&arrival.id).map(|(_, entry)| entry),
+        _ => None,
+    };
+    entry.map(|entry| entry.at).filter(|at| *at != Locator::UNPLACED)
+}
+
+/// The last day on which a change matters that doesn't tell a day itself.
+fn lasts(change: &Change, today: Day) -> Option<Day> {
+    matches!(change, Change::Released { .. }).then(|| claim_memory(today))
+}
+
+impl Store for EmbeddedStore {
+    fn load(&self, id: &MailboxId) -> Result<Cow<'_, MailboxState>, LoadError> {
+        match self.cache.get(id) {
+            Some(state) => Ok(Cow::Borrowed(state)),
+            None => self.read_state(id).map(Cow::Owned),
+        }
+    }
+
+    fn find_lease(&self, tag: &LeaseTag) -> Result<Option<(MailboxId, ClaimId)>, LoadError> {
+        if let Some(staged) = self.staged.leases.get(tag) {
+            return Ok(Some(*staged));
+        }
+        let records = self.shared.records(&Owner::from(tag))?;
+        Ok(records.into_iter().find_map(|(_, record)| match record.content {
+            Content::Lease(mailbox, claim) => Some((mailbox, claim)),
+            _ => None,
+        }))
+    }
+
+    fn voucher(&self, id: &VoucherId) -> Result<u32, LoadError> {
+        self.find_voucher(id).map(|(left, _)| left)
+    }
+
+    fn stage(&mut self, write: Write) {
+        match write {
+            Write::Mailbox { id, change, envelope } => self.stage_change(id, change, envelope),
+            Write::Voucher(change) => self.stage_voucher(change),
+        }
+    }
+
+    fn commit(&mut self) -> Result<(), CommitError> {
+        let staged = std::mem::take(&mut self.staged);
+        if staged.records.is_empty() && !staged.failed {
+            return if self.is_read_only() { Err(CommitError) } else { Ok(()) };
+        }
+        match self.log.commit() {
+            Ok(committed) => {
+                let failed = staged.failed;
+                if failed {
+                    self.forget_touched(&staged);
+                }
+                self.show(staged, committed);
+                self.cache.trim();
+                if failed { Err(CommitError) } else { Ok(()) }
+            }
+            Err(error) => {
+                self.forget_touched(&staged);
+                match error {
+                    AppendError::NoSpace => tracing::warn!("the disk is full: a group was refused"),
+                    AppendError::Failed(error) => {
+                        tracing::error!(%error, "the log failed: read-only from now on")
+                    }
+                    AppendError::ReadOnly => {}
+                }
+                Err(CommitError)
+            }
+        }
+    }
+
+    fn read(&self, at: Locator) -> Result<SealedEnvelope, ReadError> {
+        self.shared.envelope(Address::from_number(at.0))
+    }
+}

@@ -1,0 +1,278 @@
+//! The work behind the commits: preparing segments, erasing, bringing the index up, ending uses
+//! (docs/spec/store.md §8).
+//!
+//! Each step can be called by hand, as tests with a simulated disk do, or by the thread of [`Keeper::spawn`]. Nothing
+//! here appends to the log.
+
+use std::io;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::checkpoint::Checkpoint;
+use super::index::{Index, IndexError};
+use super::page::{PAGE_BYTES, PageNumber};
+use super::recover::retire;
+use super::rows::Row;
+use super::shared::Shared;
+use super::spares::{Segment, write_zeros};
+
+/// Rows brought into the index in one batch: more would take memory without being quicker.
+const INDEX_BATCH_ROWS: usize = 250;
+/// Parts of the disk that puts leave alone unless the config says otherwise.
+const RESERVE_DIVISOR: u64 = 20;
+const RESERVE_MIN_BYTES: u64 = 256 << 20;
+/// Bytes that an index may take before it is built anew, and for each row.
+const INDEX_BYTES: u64 = 64 << 20;
+const INDEX_ROW_BYTES: u64 = 1024;
+/// How often the thread looks for work when nobody wakes it.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Why the index could not be brought up.
+#[derive(Debug, thiserror::Error)]
+pub enum SettleError {
+    /// The disk failed.
+    #[error("the disk failed: {0}")]
+    Disk(#[from] io::Error),
+    /// The index failed.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+}
+
+impl Shared {
+    /// Whether the disk has room for another segment beside what puts leave alone.
+    pub fn may_grow(&self) -> bool {
+        let Ok(space) = self.medium.space() else { return false };
+        let reserve = (space.total / RESERVE_DIVISOR).max(RESERVE_MIN_BYTES);
+        let segment = u64::from(self.config.segment_pages) * PAGE_BYTES as u64;
+        space.available >= self.config.reserve_bytes.unwrap_or(reserve) + segment
+    }
+
+    /// Makes one more spare segment where one is wanted. Says whether it did.
+    pub fn prepare(&self) -> io::Result<bool> {
+        let wanted = self.spares.ready() < self.config.spares;
+        if !wanted || (self.spares.free() == 0 && !self.may_grow()) {
+            return Ok(false);
+        }
+        self.spares.prepare().map(|()| true)
+    }
+
+    /// Gives files in no use back to the disk where there are too many, or where the disk is short of room.
+    pub fn give_back(&self) -> io::Result<bool> {
+        let kept = if self.may_grow() { self.config.free_files } else { 0 };
+        let wanted = self.spares.ready() < self.config.spares;
+        if wanted || self.spares.free() <= kept { Ok(false) } else { self.spares.discard_one() }
+    }
+
+    /// Overwrites all envelopes that wait no more. Says how many.
+    pub fn erase(&self) -> io::Result<u64> {
+        let mut erased = 0;
+        for (segment, runs) in self.due_for_erasure() {
+            for run in &runs {
+                write_zeros(&*segment.file, run.clone())?;
+            }
+            segment.file.sync_data()?;
+            erased += runs.iter().map(|run| u64::from(run.end - run.start)).sum::<u64>();
+            if let Some(pages) = self.inner().book.pages(segment.header.sequence) {
+                pages.cleaned(runs.into_iter().flatten());
+            }
+        }
+        Ok(erased)
+    }
+
+    fn due_for_erasure(&self) -> Vec<(Arc<Segment>, Vec<Range<PageNumber>>)> {
+        let inner = self.inner();
+        let due = inner.book.uses.values().filter(|one| one.pages.soiled.count() > one.pages.live.count());
+        due.map(|one| (one.segment.clone(), one.pages.soiled.runs_without(&one.pages.live))).collect()
+    }
+
+    /// Brings the index up to the end of the log and writes a checkpoint. Says whether there was anything to do.
+    pub fn settle(&self) -> Result<bool, SettleError> {
+        let Some(cut) = self.cut() else { return Ok(false) };
+        let brought = self.bring(&cut);
+        let mut inner = self.inner();
+        if inner.index_number != cut.checkpoint.index {
+            // The index was built anew meanwhile.
+            return Ok(true);
+        }
+        match brought {
+            Ok(()) => {
+                inner.rows.thawed();
+                inner.checkpointed = cut.checkpoint.end;
+                let rows: u64 = inner.book.uses.values().map(|one| u64::from(one.pages.rows)).sum();
+                inner.index_is_broken |= cut.index.disk_bytes() > INDEX_BYTES + rows * INDEX_ROW_BYTES;
+                Ok(true)
+            }
+            Err(error) => {
+                inner.rows.refrozen();
+                inner.index_is_broken |= matches!(error, SettleError::Index(_));
+                Err(error)
+            }
+        }
+    }
+
+    fn cut(&self) -> Option<Cut> {
+        let mut inner = self.inner();
+        let is_new = inner.rows.waiting() > 0 || inner.checkpointed != inner.end;
+        if inner.rows.is_frozen() || !is_new {
+            return None;
+        }
+        let frozen = inner.rows.freeze();
+        let checkpoint = Self::checkpoint(&inner, frozen.digests);
+        let changes = frozen.overlay.iter().map(|(row, there)| (*row, *there)).collect();
+        Some(Cut { index: inner.rows.index(), checkpoint, changes })
+    }
+
+    fn bring(&self, cut: &Cut) -> Result<(), SettleError> {
+        for batch in cut.changes.chunks(INDEX_BATCH_ROWS) {
+            cut.index.apply(batch)?;
+        }
+        cut.index.sync()?;
+        if cut.index.is_lasting() {
+            cut.checkpoint.save(&*self.medium)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the use of segments that hold nothing any more and that no replay will need. Says how many.
+    pub fn retire(&self) -> io::Result<usize> {
+        let mut retired = 0;
+        while let Some((segment, used)) = self.next_to_retire() {
+            let sequence = segment.header.sequence;
+            let file = retire(&segment, std::iter::once(1..used).collect())?;
+            let mut inner = self.inner();
+            inner.retiring.pop_front();
+            inner.book.end(sequence);
+            drop(inner);
+            self.spares.give_back(file);
+            retired += 1;
+        }
+        Ok(retired)
+    }
+
+    fn next_to_retire(&self) -> Option<(Arc<Segment>, PageNumber)> {
+        let mut inner = self.inner();
+        let (sequence, since) = *inner.retiring.front()?;
+        if inner.checkpointed < since || inner.rows.is_frozen() {
+            return None;
+        }
+        let Some(one) = inner.book.uses.get(&sequence) else {
+            inner.retiring.pop_front();
+            return None;
+        };
+        Some((one.segment.clone(), one.pages.end))
+    }
+}
+
+/// Rows on their way to the index.
+struct Cut {
+    index: Arc<dyn Index>,
+    checkpoint: Checkpoint,
+    changes: Vec<(Row, bool)>,
+}
+
+/// The thread that does the work behind the commits. Dropping it ends the thread after the step it is at.
+pub struct Keeper {
+    stop: Arc<Stop>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Stop {
+    stopped: AtomicBool,
+    lock: Mutex<()>,
+    bell: Condvar,
+}
+
+impl Stop {
+    /// Waits a while; says whether to go on.
+    fn pause(&self) -> bool {
+        let guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.stopped.load(Ordering::Acquire) {
+            let _ = self.bell.wait_timeout(guard, PAUSE);
+        }
+        !self.stopped.load(Ordering::Acquire)
+    }
+}
+
+impl Keeper {
+    /// Starts the threads: one for segments and erasure, one for the index, which may take long.
+    pub fn spawn(shared: &Arc<Shared>) -> io::Result<Self> {
+        let mut keeper = Self { stop: Arc::new(Stop::default()), threads: Vec::new() };
+        keeper.start("store-segments", shared, keep_segments)?;
+        keeper.start("store-index", shared, keep_index)?;
+        Ok(keeper)
+    }
+
+    fn start(&mut self, name: &str, shared: &Arc<Shared>, step: Step) -> io::Result<()> {
+        let (shared, stop) = (shared.clone(), self.stop.clone());
+        let thread = std::thread::Builder::new().name(name.to_owned());
+        self.threads.push(thread.spawn(move || keep(&shared, &stop, step))?);
+        Ok(())
+    }
+}
+
+/// Does one round; says whether there may be more to do at once.
+type Step = fn(&Shared, &mut Instant) -> bool;
+
+fn keep(shared: &Shared, stop: &Stop, step: Step) {
+    let mut last = Instant::now();
+    loop {
+        let go_on = step(shared, &mut last) && !stop.stopped.load(Ordering::Acquire);
+        if !go_on && !stop.pause() {
+            return;
+        }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.stop.stopped.store(true, Ordering::Release);
+        self.stop.bell.notify_all();
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// One round over the segments; says whether there may be more to do at once.
+fn keep_segments(shared: &Shared, last_erasure: &mut Instant) -> bool {
+    let prepared = shared.prepare().unwrap_or_else(|error| {
+        tracing::warn!(%error, "no segment could be prepared");
+        false
+    });
+    if last_erasure.elapsed() >= shared.config.erase_after {
+        *last_erasure = Instant::now();
+        match shared.erase() {
+            Ok(0) => {}
+            Ok(pages) => tracing::debug!(pages, "erased"),
+            Err(error) => tracing::error!(%error, "deleted envelopes could not be overwritten"),
+        }
+    }
+    let ended = shared.retire().unwrap_or_else(|error| {
+        tracing::error!(%error, "a segment could not be ended");
+        0
+    });
+    let given_back = shared.give_back().unwrap_or(false);
+    prepared || ended > 0 || given_back
+}
+
+/// One round over the index; says whether there may be more to do at once.
+fn keep_index(shared: &Shared, last: &mut Instant) -> bool {
+    let (waiting, retiring, broken) = {
+        let inner = shared.inner();
+        (inner.rows.waiting(), !inner.retiring.is_empty(), inner.index_is_broken)
+    };
+    let due = last.elapsed() >= shared.config.index_after;
+    if broken || !(waiting >= shared.config.index_rows || retiring || due) {
+        return false;
+    }
+    *last = Instant::now();
+    match shared.settle() {
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "the index could not be brought up"),
+    }
+    false
+}

@@ -1,0 +1,254 @@
+//! The records of the log (docs/spec/store.md §6): what a block's table holds.
+//!
+//! Each record belongs to an owner, 32 bytes: a mailbox, a permit or credit, or a lease tag. A record stands until a
+//! later one of its owner drops it by its address, so what holds of an owner is found from the addresses of its
+//! standing records alone, in the order in which they were first written.
+
+use poterne_protocol::codec::{DecodeError, Reader, Writer};
+use poterne_protocol::envelope::EnvelopeId;
+use poterne_protocol::limits::{CLAIM_MEMORY_DAYS, CLASSES_DAYS, TOMBSTONE_DAYS};
+use poterne_protocol::mailbox::MailboxId;
+use poterne_protocol::op::ClaimId;
+use poterne_protocol::time::Day;
+use poterne_relay_core::change::{Arrival, Change, Locator, Position};
+use poterne_relay_core::state::LeaseTag;
+use poterne_relay_core::store::VoucherId;
+
+use super::page::Address;
+use super::shared::Mode;
+
+const CHANGE: u8 = 1;
+const VOUCHER: u8 = 2;
+const LEASE: u8 = 3;
+const DROP: u8 = 4;
+const KIND_MASK: u8 = 0x0f;
+/// The record is a copy; the address of the first writing follows.
+const COPIED: u8 = 0x10;
+/// What is left of a put that this record drops follows.
+const GHOST: u8 = 0x20;
+/// The last day on which it matters follows.
+const LASTS: u8 = 0x40;
+/// Addresses that one record drops at most.
+pub const DROPS_MAX: usize = 16;
+/// Days after its last day for which an intake or log can still hold something: the longest class, tombstones of what
+/// expired then, and a day for the lease that ends after midnight.
+const OPENED_DAYS: u32 = CLASS_DAYS_MAX + TOMBSTONE_DAYS + 1;
+const CLASS_DAYS_MAX: u32 = CLASSES_DAYS[CLASSES_DAYS.len() - 1] as u32;
+
+/// Whose record it is. `Debug` is absent: owners stand in no log.
+#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Owner(pub [u8; 32]);
+
+impl From<&MailboxId> for Owner {
+    fn from(id: &MailboxId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<&VoucherId> for Owner {
+    fn from(id: &VoucherId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<&LeaseTag> for Owner {
+    fn from(tag: &LeaseTag) -> Self {
+        let mut owner = [0; 32];
+        owner[..16].copy_from_slice(&tag.0);
+        Self(owner)
+    }
+}
+
+/// A record of the log.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Record {
+    /// Whose it is.
+    pub owner: Owner,
+    /// Earlier records of the owner that stand no more, at most [`DROPS_MAX`].
+    pub drops: Vec<Address>,
+    /// Where it was first written, if this is a copy: its place in the order.
+    pub copy_of: Option<Address>,
+    /// The last day on which it matters, where its content tells none.
+    pub lasts: Option<Day>,
+    /// What it says.
+    pub content: Content,
+}
+
+/// What a record says.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Content {
+    /// A step of a mailbox. A [`Change::Deleted`] or [`Change::Lost`] that drops a put holds that put's place in the
+    /// order: the rules still need that it was counted, and its position; see [`ghost`].
+    Change(Change, Option<Address>),
+    /// Nothing: it only drops.
+    Drop,
+    /// The mailbox and claim of a lease tag.
+    Lease(MailboxId, ClaimId),
+    /// How many uses are left of a permit or credit.
+    Voucher(u32),
+}
+
+impl Record {
+    /// A first writing.
+    pub fn new(owner: Owner, drops: Vec<Address>, content: Content) -> Self {
+        Self { owner, drops, copy_of: None, lasts: None, content }
+    }
+
+    /// Whether it stands for something until it is dropped. The others only drop.
+    pub fn stands(&self) -> bool {
+        self.content != Content::Drop
+    }
+
+    /// How many of its drops, from the first, are told for the first time. A copy drops what it is a copy of; what
+    /// follows there only repeats the first writing, for whoever reads the log from the beginning.
+    pub fn fresh_drops(&self, mode: Mode) -> usize {
+        match (mode, self.copy_of, self.stands()) {
+            (Mode::Rebuild, _, _) | (_, None, _) => self.drops.len(),
+            (Mode::Next, Some(_), true) => 1,
+            (Mode::Next, Some(_), false) => 0,
+        }
+    }
+
+    /// Its place in the order of its owner's records, when it is found at `at`.
+    pub fn order(&self, at: Address) -> Address {
+        self.copy_of.unwrap_or(at)
+    }
+
+    /// The last day on which the envelope that it attaches is served.
+    pub fn served_until(&self) -> Option<Day> {
+        match &self.content {
+            Content::Change(Change::Put(arrival), _) => Some(arrival.last_day),
+            _ => None,
+        }
+    }
+
+    /// The last day on which it matters; `None` where only a later record ends it.
+    pub fn until(&self) -> Option<Day> {
+        let Content::Change(change, _) = &self.content else { return self.lasts };
+        match change {
+            Change::Claimed(lease) => Some(claim_memory(lease.claimed_at.day())),
+            Change::Deleted { day, .. } => Some(*day + TOMBSTONE_DAYS),
+            Change::Closed { last_day } => Some(opened_memory(*last_day)),
+            Change::Released { .. } => self.lasts,
+            Change::Extended { ends, .. } => Some(claim_memory(ends.day())),
+            Change::Lost { position } => Some(day_of(*position) + CLASS_DAYS_MAX + TOMBSTONE_DAYS),
+            Change::Opened(opening) => Some(opened_memory(opening.last_day)),
+            Change::Paid { until } => Some(*until),
+            Change::Put(arrival) => Some(arrival.last_day + TOMBSTONE_DAYS),
+        }
+    }
+
+    /// Its bytes, at most 255.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Writer::with_capacity(128);
+        let ghost = match &self.content {
+            Content::Change(_, ghost) => *ghost,
+            _ => None,
+        };
+        let copied = self.copy_of.map_or(0, |_| COPIED);
+        let lasts = self.lasts.map_or(0, |_| LASTS);
+        out.u8(self.content.number() | copied | lasts | ghost.map_or(0, |_| GHOST));
+        out.put(&self.owner.0).u8(self.drops.len() as u8);
+        for drop in &self.drops {
+            out.u64(drop.to_number());
+        }
+        if let Some(first) = self.copy_of {
+            out.u64(first.to_number());
+        }
+        if let Some(ghost) = ghost {
+            out.u64(ghost.to_number());
+        }
+        if let Some(last) = self.lasts {
+            out.u32(last.0);
+        }
+        self.content.encode(&mut out);
+        out.into_vec()
+    }
+
+    /// Reads the bytes of [`Record::encode`], found at `at`: an arrival comes out placed.
+    pub fn decode(bytes: &[u8], at: Address) -> Result<Self, DecodeError> {
+        let mut input = Reader::new(bytes);
+        let first = input.u8()?;
+        let owner = Owner(input.array()?);
+        let count = input.u8()?;
+        if usize::from(count) > DROPS_MAX {
+            return Err(DecodeError::Invalid { field: "drops" });
+        }
+        let drops = (0..count).map(|_| decode_address(&mut input)).collect::<Result<_, _>>()?;
+        let copy_of = (first & COPIED != 0).then(|| decode_address(&mut input)).transpose()?;
+        let ghost = (first & GHOST != 0).then(|| decode_address(&mut input)).transpose()?;
+        let lasts = (first & LASTS != 0).then(|| input.u32().map(Day)).transpose()?;
+        let content = Content::decode(first & KIND_MASK, ghost, &mut input, at)?;
+        input.finish()?;
+        Ok(Self { owner, drops, copy_of, lasts, content })
+    }
+}
+
+impl Content {
+    fn number(&self) -> u8 {
+        match self {
+            Self::Change(..) => CHANGE,
+            Self::Drop => DROP,
+            Self::Lease(..) => LEASE,
+            Self::Voucher(_) => VOUCHER,
+        }
+    }
+
+    fn encode(&self, out: &mut Writer) {
+        match self {
+            Self::Change(change, _) => drop(out.put(&change.encode())),
+            Self::Drop => {}
+            Self::Lease(mailbox, claim) => drop(out.put(&mailbox.0).put(&claim.0)),
+            Self::Voucher(left) => drop(out.u32(*left)),
+        }
+    }
+
+    fn decode(
+        kind: u8,
+        ghost: Option<Address>,
+        input: &mut Reader<'_>,
+        at: Address,
+    ) -> Result<Self, DecodeError> {
+        Ok(match kind {
+            CHANGE => {
+                let mut change = Change::decode(input.rest())?;
+                change.place(Locator(at.to_number()));
+                Self::Change(change, ghost)
+            }
+            DROP => Self::Drop,
+            LEASE => Self::Lease(MailboxId(input.array()?), ClaimId(input.array()?)),
+            VOUCHER => Self::Voucher(input.u32()?),
+            value => return Err(DecodeError::UnknownType { value }),
+        })
+    }
+}
+
+/// What is left of a put whose envelope `change` ended: enough for the rules to count it and to go past its position.
+/// Its id is nobody's.
+pub fn ghost(change: &Change) -> Option<Change> {
+    let (Change::Deleted { position, .. } | Change::Lost { position }) = change else { return None };
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&position.0.to_le_bytes());
+    let (day, at) = (day_of(*position), Locator::UNPLACED);
+    Some(Change::Put(Arrival { position: *position, id: EnvelopeId(id), day, last_day: day, at }))
+}
+
+/// The last day on which anything of a claim of `day` matters: its lease may end a day later, and is remembered from
+/// then.
+pub fn claim_memory(day: Day) -> Day {
+    day + (1 + CLAIM_MEMORY_DAYS + 1)
+}
+
+/// The last day on which an intake or log that takes envelopes up to `last_day` can hold anything.
+pub fn opened_memory(last_day: Day) -> Day {
+    last_day + OPENED_DAYS
+}
+
+/// The day that a position was given on.
+fn day_of(position: Position) -> Day {
+    Day((position.0 >> 32) as u32)
+}
+
+fn decode_address(input: &mut Reader<'_>) -> Result<Address, DecodeError> {
+    input.u64().map(Address::from_number)
+}

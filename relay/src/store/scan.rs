@@ -1,0 +1,121 @@
+//! Reads the blocks of one segment in order, past whatever rotted or was torn (docs/spec/store.md §5).
+//!
+//! Blocks stand one behind the other. Where none stands at the expected page, one flipped bit is looked for; then
+//! every later page is tried. A later page can only pass as a block that this use of the segment wrote there, and only
+//! with a rising group, so neither an envelope's bytes nor the remains of a failed write are taken for one.
+
+use std::io;
+
+use super::block::{Block, Group};
+use super::medium::MediumFile;
+use super::page::{Page, PageNumber};
+use super::segment::{SegmentHeader, is_zero, read_page};
+
+/// What a scan comes across.
+pub enum Found {
+    /// A block, in order.
+    Block {
+        /// The page of its table.
+        at: PageNumber,
+        /// What it holds.
+        block: Block,
+        /// One bit of its table was wrong on the disk.
+        repaired: bool,
+    },
+    /// Pages that should be blocks and are none.
+    Gap {
+        /// Its first page.
+        from: PageNumber,
+        /// The page of the next block.
+        to: PageNumber,
+    },
+}
+
+/// A scan of one segment.
+pub struct Scan<'a> {
+    file: &'a dyn MediumFile,
+    header: &'a SegmentHeader,
+    next: PageNumber,
+    last: Group,
+    behind_gap: Option<(PageNumber, Block)>,
+    garbage_end: PageNumber,
+}
+
+impl<'a> Scan<'a> {
+    /// A scan from page `from`, where a block must begin, behind `last`.
+    pub fn new(file: &'a dyn MediumFile, header: &'a SegmentHeader, from: PageNumber, last: Group) -> Self {
+        Self { file, header, next: from.max(1), last, behind_gap: None, garbage_end: 0 }
+    }
+
+    /// The next block or gap; `None` behind the last block.
+    pub fn advance(&mut self) -> io::Result<Option<Found>> {
+        if let Some((at, block)) = self.behind_gap.take() {
+            return Ok(Some(self.accept(at, block, false)));
+        }
+        let from = self.next;
+        let mut garbage_end = 0;
+        for at in from..self.header.end_page() {
+            let Some(page) = self.read(at)? else {
+                garbage_end = at + 1;
+                continue;
+            };
+            if is_zero(&page) {
+                continue;
+            }
+            garbage_end = at + 1;
+            match self.block_at(at, page, at == from) {
+                Some((block, repaired)) if at == from => return Ok(Some(self.accept(at, block, repaired))),
+                Some((block, _)) => {
+                    self.behind_gap = Some((at, block));
+                    return Ok(Some(Found::Gap { from, to: at }));
+                }
+                None => {}
+            }
+        }
+        self.garbage_end = garbage_end;
+        Ok(None)
+    }
+
+    /// The page behind the last block.
+    pub fn end(&self) -> PageNumber {
+        self.next
+    }
+
+    /// The page behind the last one that is not zero, where that is behind [`Scan::end`]. Known when the scan is over.
+    pub fn garbage(&self) -> Option<PageNumber> {
+        Some(self.garbage_end).filter(|end| *end > self.next)
+    }
+
+    /// The last group seen.
+    pub fn last_group(&self) -> Group {
+        self.last
+    }
+
+    fn accept(&mut self, at: PageNumber, block: Block, repaired: bool) -> Found {
+        self.next = at + block.pages();
+        self.last = self.last.max(block.group);
+        Found::Block { at, block, repaired }
+    }
+
+    fn block_at(&self, at: PageNumber, page: Box<Page>, may_repair: bool) -> Option<(Block, bool)> {
+        let copy = may_repair.then(|| page.clone());
+        if let Some(block) = Block::decode(self.header, at, page) {
+            return self.is_next(&block).then_some((block, false));
+        }
+        let repaired = Block::repair(self.header, at, &*copy?)?;
+        self.is_next(&repaired).then_some((repaired, true))
+    }
+
+    fn is_next(&self, block: &Block) -> bool {
+        block.group > self.last
+    }
+
+    /// A page, or `None` where the disk can't read it. Only the file as a whole may fail a scan.
+    fn read(&self, at: PageNumber) -> io::Result<Option<Box<Page>>> {
+        match read_page(self.file, at) {
+            Ok(page) => Ok(Some(page)),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+}

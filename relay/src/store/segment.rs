@@ -1,0 +1,190 @@
+//! The header of a segment: which use of the file this is, and the key that its blocks are checked with
+//! (docs/spec/store.md §3).
+//!
+//! Each use draws a fresh key. What an earlier use left in the file, and what a stranger sends in an envelope, can
+//! therefore never pass for a block. The header stands in the first and in the last page, so that losing one page loses
+//! no segment.
+
+use std::io::{self, IoSlice};
+
+use super::medium::MediumFile;
+use super::page::{self, PAGE_BYTES, Page, PageNumber};
+
+const MAGIC: &[u8; 8] = b"PTRNSEG1";
+const CHECK_CONTEXT: &str = "poterne relay store v1: check of a segment header";
+const CHECKED_BYTES: usize = 64;
+const CHECK_BYTES: usize = 32;
+/// Pages of the smallest segment: both headers and a block of one envelope.
+pub const SEGMENT_PAGES_MIN: u32 = 4;
+
+/// What a segment says of itself.
+#[derive(Clone, Eq, PartialEq)]
+pub struct SegmentHeader {
+    /// Its place in the order of use, from 1. Never used twice.
+    pub sequence: u32,
+    /// Pages of the file, both headers included.
+    pub pages: PageNumber,
+    /// The key of this use's checks.
+    pub key: [u8; 32],
+}
+
+/// What the header pages of a file hold.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum HeaderState {
+    /// No use: zeros. The file can be prepared anew.
+    Blank,
+    /// Neither page can be read as a header, and at least one holds something.
+    Lost,
+    /// A use, with both copies.
+    Whole,
+    /// A use, with one copy; the other must be written again.
+    Worn,
+}
+
+impl SegmentHeader {
+    /// The last page that blocks may fill, plus one.
+    pub fn end_page(&self) -> PageNumber {
+        self.pages - 1
+    }
+
+    /// Its 4096 bytes.
+    pub fn encode(&self) -> Box<Page> {
+        let mut page = page::zeroed();
+        page[..8].copy_from_slice(MAGIC);
+        page[8..12].copy_from_slice(&self.pages.to_le_bytes());
+        page[16..20].copy_from_slice(&self.sequence.to_le_bytes());
+        page[24..56].copy_from_slice(&self.key);
+        let check = check(&page[..CHECKED_BYTES]);
+        page[CHECKED_BYTES..CHECKED_BYTES + CHECK_BYTES].copy_from_slice(&check);
+        page
+    }
+
+    /// Reads a page as a header; `None` where it is none.
+    pub fn decode(page: &Page) -> Option<Self> {
+        let (checked, rest) = page.split_at(CHECKED_BYTES);
+        if &page[..8] != MAGIC || rest[..CHECK_BYTES] != check(checked) {
+            return None;
+        }
+        Some(Self {
+            sequence: u32::from_le_bytes(field(page, 16)),
+            pages: u32::from_le_bytes(field(page, 8)),
+            key: field(page, 24),
+        })
+    }
+}
+
+fn check(bytes: &[u8]) -> [u8; CHECK_BYTES] {
+    blake3::derive_key(CHECK_CONTEXT, bytes)
+}
+
+fn field<const N: usize>(page: &Page, start: usize) -> [u8; N] {
+    let mut bytes = [0; N];
+    bytes.copy_from_slice(&page[start..start + N]);
+    bytes
+}
+
+/// Reads both copies of the header of a file of `pages` pages.
+pub fn read_header(
+    file: &dyn MediumFile,
+    pages: PageNumber,
+) -> io::Result<(HeaderState, Option<SegmentHeader>)> {
+    let (first, last) = (read_page(file, 0)?, read_page(file, pages - 1)?);
+    let sound = |page: &Page| SegmentHeader::decode(page).filter(|header| header.pages == pages);
+    Ok(match (sound(&first), sound(&last)) {
+        (Some(first), Some(last)) if first == last => (HeaderState::Whole, Some(first)),
+        // A use that was being prepared when the power went wrote its first page first.
+        (Some(header), _) | (None, Some(header)) => (HeaderState::Worn, Some(header)),
+        (None, None) if is_zero(&first) && is_zero(&last) => (HeaderState::Blank, None),
+        (None, None) => (HeaderState::Lost, None),
+    })
+}
+
+/// Writes both copies and makes them lasting.
+pub fn write_header(file: &dyn MediumFile, header: &SegmentHeader) -> io::Result<()> {
+    let page = header.encode();
+    file.write_at(&[IoSlice::new(&page[..])], 0)?;
+    file.write_at(&[IoSlice::new(&page[..])], page::offset(header.pages - 1))?;
+    file.sync_data()
+}
+
+/// Ends the use of a file of `pages` pages: both copies become zeros, lasting before this returns.
+pub fn clear_header(file: &dyn MediumFile, pages: PageNumber) -> io::Result<()> {
+    let blank = [0; PAGE_BYTES];
+    file.write_at(&[IoSlice::new(&blank)], 0)?;
+    file.write_at(&[IoSlice::new(&blank)], page::offset(pages - 1))?;
+    file.sync_data()
+}
+
+/// Reads one page of a file.
+pub fn read_page(file: &dyn MediumFile, number: PageNumber) -> io::Result<Box<Page>> {
+    let mut page = page::zeroed();
+    file.read_at(&mut page[..], page::offset(number))?;
+    Ok(page)
+}
+
+/// Whether a page holds nothing.
+pub fn is_zero(page: &Page) -> bool {
+    page.iter().all(|byte| *byte == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::medium::Medium;
+    use crate::store::sim::{Faults, SimDisk};
+
+    const PAGES: u32 = 8;
+
+    fn header() -> SegmentHeader {
+        SegmentHeader { sequence: 3, pages: PAGES, key: [9; 32] }
+    }
+
+    fn disk() -> SimDisk {
+        let disk = SimDisk::new(Faults::default());
+        let file = disk.create("a").expect("creates");
+        file.write_at(&[IoSlice::new(&vec![0; PAGES as usize * PAGE_BYTES])], 0).expect("writes");
+        disk
+    }
+
+    fn state(disk: &SimDisk) -> HeaderState {
+        read_header(&*disk.open("a").expect("opens"), PAGES).expect("reads").0
+    }
+
+    #[test]
+    fn a_header_reads_as_it_was_written() {
+        assert!(SegmentHeader::decode(&header().encode()) == Some(header()));
+    }
+
+    #[test]
+    fn any_flipped_bit_in_a_header_is_noticed() {
+        let page = header().encode();
+        for bit in 0..(CHECKED_BYTES + CHECK_BYTES) * 8 {
+            let mut rotten = page.clone();
+            rotten[bit / 8] ^= 1 << (bit % 8);
+            assert!(SegmentHeader::decode(&rotten).is_none(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn either_copy_is_enough() {
+        for page in [0, PAGES - 1] {
+            let disk = disk();
+            write_header(&*disk.open("a").expect("opens"), &header()).expect("writes");
+            assert_eq!(state(&disk), HeaderState::Whole);
+            disk.flip_bit("a", page::offset(page) * 8 + 77);
+            assert_eq!(state(&disk), HeaderState::Worn);
+        }
+    }
+
+    #[test]
+    fn a_file_without_a_use_is_blank_and_one_with_two_spoilt_copies_is_lost() {
+        let disk = disk();
+        assert_eq!(state(&disk), HeaderState::Blank);
+        write_header(&*disk.open("a").expect("opens"), &header()).expect("writes");
+        disk.flip_bit("a", 0);
+        disk.flip_bit("a", page::offset(PAGES - 1) * 8);
+        assert_eq!(state(&disk), HeaderState::Lost);
+        clear_header(&*disk.open("a").expect("opens"), PAGES).expect("clears");
+        assert_eq!(state(&disk), HeaderState::Blank);
+    }
+}

@@ -1,0 +1,247 @@
+//! The index in sled 0.34 (docs/spec/store.md §7).
+//!
+//! sled is no place for the truth: its flush is no fsync, it may panic where it should fail, it never gives space back.
+//! So every call is fenced, its files are synced by us before a checkpoint names it, and when it has become too large
+//! it is built anew beside the old one, whose files are overwritten and removed.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::index::{Index, IndexError, IndexFactory};
+use super::page::Address;
+use super::record::Owner;
+use super::rows::{Row, bounds};
+
+const DIRECTORY_PREFIX: &str = "index-";
+/// Bytes of sled's cache: more batches in flight would only take memory.
+const CACHE_BYTES: u64 = 32 << 20;
+const OWNER_BYTES: usize = 32;
+const ROW_BYTES: usize = OWNER_BYTES + 8;
+/// Bytes of zeros in one write over an old index.
+const ZEROS_BYTES: usize = 1 << 20;
+
+/// Indexes in the directory of a store.
+pub struct SledIndexes {
+    store: PathBuf,
+}
+
+struct SledIndex {
+    db: sled::Db,
+    path: PathBuf,
+}
+
+impl SledIndexes {
+    /// Indexes beside the log in `store`.
+    pub fn new(store: &Path) -> Self {
+        Self { store: store.to_owned() }
+    }
+
+    fn path(&self, number: u64) -> PathBuf {
+        self.store.join(format!("{DIRECTORY_PREFIX}{number:08x}"))
+    }
+
+    fn numbers(&self) -> io::Result<Vec<u64>> {
+        let mut numbers = Vec::new();
+        for entry in fs::read_dir(&self.store)? {
+            let name = entry?.file_name();
+            let number = name.to_str().and_then(|name| name.strip_prefix(DIRECTORY_PREFIX));
+            numbers.extend(number.and_then(|number| u64::from_str_radix(number, 16).ok()));
+        }
+        Ok(numbers)
+    }
+}
+
+impl IndexFactory for SledIndexes {
+    fn open(&self, number: u64) -> Result<Arc<dyn Index>, IndexError> {
+        let path = self.path(number);
+        if !path.is_dir() {
+            return Err(IndexError::Failed);
+        }
+        let db = fenced(|| sled::Config::new().path(&path).cache_capacity(CACHE_BYTES).open())?;
+        Ok(Arc::new(SledIndex { db, path }))
+    }
+
+    fn create(&self, number: u64) -> Result<Arc<dyn Index>, IndexError> {
+        let path = self.path(number);
+        if path.exists() {
+            erase_directory(&path).map_err(|_| IndexError::Failed)?;
+        }
+        fs::create_dir(&path).and_then(|()| sync_directory(&self.store)).map_err(|_| IndexError::Failed)?;
+        self.open(number)
+    }
+
+    fn keep_only(&self, number: u64) -> Result<(), IndexError> {
+        let erase_others = || -> io::Result<()> {
+            for other in self.numbers()?.into_iter().filter(|other| *other != number) {
+                erase_directory(&self.path(other))?;
+            }
+            sync_directory(&self.store)
+        };
+        erase_others().map_err(|_| IndexError::Failed)
+    }
+}
+
+impl Index for SledIndex {
+    fn of(&self, owner: &Owner) -> Result<Vec<Address>, IndexError> {
+        let rows = fenced(|| self.db.scan_prefix(owner.0).keys().collect::<sled::Result<Vec<_>>>())?;
+        rows.iter().map(|key| decode(key).map(|(_, address)| address)).collect()
+    }
+
+    fn in_bucket(&self, bucket: usize) -> Result<Vec<Row>, IndexError> {
+        let (first, last) = bounds(bucket);
+        let range = encode(&first)..=encode(&last);
+        let rows = fenced(|| self.db.range(range).keys().collect::<sled::Result<Vec<_>>>())?;
+        rows.iter().map(|key| decode(key)).collect()
+    }
+
+    fn contains(&self, row: &Row) -> Result<bool, IndexError> {
+        fenced(|| self.db.contains_key(encode(row)))
+    }
+
+    fn apply(&self, changes: &[(Row, bool)]) -> Result<(), IndexError> {
+        let mut batch = sled::Batch::default();
+        for (row, there) in changes {
+            match there {
+                true => batch.insert(&encode(row)[..], &[]),
+                false => batch.remove(&encode(row)[..]),
+            }
+        }
+        fenced(|| self.db.apply_batch(batch))
+    }
+
+    fn sync(&self) -> Result<(), IndexError> {
+        fenced(|| self.db.flush())?;
+        sync_tree(&self.path).map_err(|_| IndexError::Failed)
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        fenced(|| self.db.size_on_disk()).unwrap_or(0)
+    }
+
+    fn is_lasting(&self) -> bool {
+        true
+    }
+}
+
+/// Runs a call of sled; a panic of its is a failure like any other.
+fn fenced<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, IndexError> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(_)) | Err(_) => Err(IndexError::Failed),
+    }
+}
+
+fn encode((owner, address): &Row) -> [u8; ROW_BYTES] {
+    let mut key = [0; ROW_BYTES];
+    key[..OWNER_BYTES].copy_from_slice(&owner.0);
+    key[OWNER_BYTES..].copy_from_slice(&address.to_number().to_be_bytes());
+    key
+}
+
+fn decode(key: &[u8]) -> Result<Row, IndexError> {
+    let key: &[u8; ROW_BYTES] = key.try_into().map_err(|_| IndexError::Incomplete)?;
+    let (mut owner, mut address) = ([0; OWNER_BYTES], [0; 8]);
+    owner.copy_from_slice(&key[..OWNER_BYTES]);
+    address.copy_from_slice(&key[OWNER_BYTES..]);
+    Ok((Owner(owner), Address::from_number(u64::from_be_bytes(address))))
+}
+
+/// Syncs every file below a directory, and the directories.
+fn sync_tree(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            true => sync_tree(&entry.path())?,
+            false => match File::open(entry.path()) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                file => file?.sync_all()?,
+            },
+        }
+    }
+    sync_directory(path)
+}
+
+fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Overwrites every file below a directory with zeros and removes it: the ids in it are not found again.
+fn erase_directory(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            true => erase_directory(&entry.path())?,
+            false => {
+                overwrite(&entry.path())?;
+                fs::remove_file(entry.path())?;
+            }
+        }
+    }
+    fs::remove_dir(path)
+}
+
+fn overwrite(path: &Path) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    let mut left = file.metadata()?.len();
+    file.rewind()?;
+    let zeros = vec![0; ZEROS_BYTES];
+    while left > 0 {
+        let some = left.min(ZEROS_BYTES as u64);
+        file.write_all(&zeros[..some as usize])?;
+        left -= some;
+    }
+    file.sync_data()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::rows::bucket;
+
+    fn row(owner: u8, address: u64) -> Row {
+        (Owner([owner; 32]), Address::from_number(address))
+    }
+
+    #[test]
+    fn rows_come_and_go_and_are_there_after_a_restart() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let indexes = SledIndexes::new(home.path());
+        let index = indexes.create(1).expect("creates");
+        index.apply(&[(row(1, 5), true), (row(1, 3), true), (row(2, 9), true)]).expect("applies");
+        index.apply(&[(row(1, 5), false)]).expect("applies");
+        index.sync().expect("syncs");
+        drop(index);
+        let index = indexes.open(1).expect("opens");
+        assert_eq!(index.of(&Owner([1; 32])), Ok(vec![Address::from_number(3)]));
+        assert!(index.in_bucket(bucket(&Owner([2; 32]))).expect("reads") == [row(2, 9)]);
+        assert_eq!(index.contains(&row(1, 5)), Ok(false));
+    }
+
+    #[test]
+    fn an_old_index_is_removed_and_a_missing_one_is_none() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let indexes = SledIndexes::new(home.path());
+        drop(indexes.create(1).expect("creates"));
+        let second = indexes.create(2).expect("creates");
+        indexes.keep_only(2).expect("removes");
+        assert!(indexes.open(1).is_err());
+        drop(second);
+        assert!(indexes.open(2).is_ok());
+    }
+
+    #[test]
+    fn a_spoilt_index_is_an_error_and_no_panic() {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        let indexes = SledIndexes::new(home.path());
+        let index = indexes.create(1).expect("creates");
+        index.apply(&[(row(1, 5), true)]).expect("applies");
+        index.sync().expect("syncs");
+        drop(index);
+        let config = indexes.path(1).join("conf");
+        fs::write(config, b"rubbish").expect("writes");
+        assert!(indexes.open(1).is_err());
+    }
+}

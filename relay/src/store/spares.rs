@@ -1,0 +1,213 @@
+//! Segments that wait to be used: written full of zeros and with their header lasting, so that the commit that takes
+//! one neither grows a file nor syncs a directory (docs/spec/store.md §3).
+//!
+//! Spares are used in the order of their sequence numbers. The last one is kept for everything that is not a put, so
+//! that a full disk does not stop deletes, leases and closes.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::medium::{Medium, MediumFile};
+use super::page::{self, PAGE_BYTES, PageNumber};
+use super::segment::{SegmentHeader, write_header};
+
+/// Spares that puts may not take.
+pub const RESERVED_SPARES: usize = 1;
+/// Bytes of zeros in one write: large enough to be quick, small enough not to hold up a commit's sync for long.
+const ZEROS_BYTES: usize = 256 * 1024;
+const NAME_PREFIX: &str = "segment-";
+
+/// A file of the log in one use.
+pub struct Segment {
+    /// The file's name.
+    pub name: String,
+    /// Which use this is.
+    pub header: SegmentHeader,
+    /// The open file.
+    pub file: Arc<dyn MediumFile>,
+}
+
+/// A file that is in no use; its header pages are zeros.
+pub struct FreeFile {
+    /// Its name.
+    pub name: String,
+    /// The open file.
+    pub file: Arc<dyn MediumFile>,
+    /// Pages of it.
+    pub pages: PageNumber,
+    /// Pages that may hold something, both headers aside.
+    pub soiled: Vec<std::ops::Range<PageNumber>>,
+}
+
+/// The spares of a log, and the files that can become some.
+pub struct Spares {
+    medium: Arc<dyn Medium>,
+    segment_pages: PageNumber,
+    state: Mutex<State>,
+}
+
+struct State {
+    ready: VecDeque<Arc<Segment>>,
+    free: Vec<FreeFile>,
+    next_sequence: u32,
+    next_file: u64,
+}
+
+impl Spares {
+    /// Spares over `medium`, whose segments have `segment_pages` pages. `ready` and `free` are what opening found;
+    /// the next use gets a sequence above `last_sequence`.
+    pub fn new(
+        medium: Arc<dyn Medium>,
+        segment_pages: PageNumber,
+        ready: VecDeque<Arc<Segment>>,
+        free: Vec<FreeFile>,
+        last_sequence: u32,
+    ) -> io::Result<Self> {
+        let names = medium.list()?;
+        let next_file = names.iter().filter_map(|name| segment_number(name)).max().map_or(0, |last| last + 1);
+        let state = Mutex::new(State { ready, free, next_sequence: last_sequence + 1, next_file });
+        Ok(Self { medium, segment_pages, state })
+    }
+
+    /// Spares that are ready.
+    pub fn ready(&self) -> usize {
+        self.state().ready.len()
+    }
+
+    /// Files that wait to be made spares.
+    pub fn free(&self) -> usize {
+        self.state().free.len()
+    }
+
+    /// Takes the next spare. For a put the reserved ones don't count.
+    pub fn take(&self, for_put: bool) -> Option<Arc<Segment>> {
+        let mut state = self.state();
+        if for_put && state.ready.len() <= RESERVED_SPARES {
+            return None;
+        }
+        state.ready.pop_front()
+    }
+
+    /// Pages of the spares that puts may take.
+    pub fn pages_for_puts(&self) -> u64 {
+        let pages = |segment: &Arc<Segment>| u64::from(segment.header.end_page() - 1);
+        self.state().ready.iter().skip(RESERVED_SPARES).map(pages).sum()
+    }
+
+    /// Puts back a spare that was taken and not written to.
+    pub fn put_back(&self, segment: Arc<Segment>) {
+        self.state().ready.push_front(segment);
+    }
+
+    /// Hands in a file whose use has ended.
+    pub fn give_back(&self, file: FreeFile) {
+        self.state().free.push(file);
+    }
+
+    /// Makes one more spare, of a free file where there is one. Only one thread may do this at a time.
+    pub fn prepare(&self) -> io::Result<()> {
+        let free = self.state().free.pop();
+        let blank = match free {
+            Some(mut file) => match self.clean(&mut file) {
+                Ok(()) => file,
+                Err(error) => {
+                    self.give_back(file);
+                    return Err(error);
+                }
+            },
+            None => self.create()?,
+        };
+        let sequence = self.next_sequence();
+        let header = SegmentHeader { sequence, pages: blank.pages, key: fresh_key()? };
+        // Where this fails, half a header may be on the disk. Its sequence is not used again, and opening finds a
+        // use without blocks.
+        write_header(&*blank.file, &header)?;
+        self.state().ready.push_back(Arc::new(Segment { name: blank.name, header, file: blank.file }));
+        Ok(())
+    }
+
+    /// Removes one free file, to give its space back to the disk. Says whether there was one.
+    pub fn discard_one(&self) -> io::Result<bool> {
+        let Some(mut file) = self.state().free.pop() else { return Ok(false) };
+        self.clean(&mut file)?;
+        self.medium.remove(&file.name)?;
+        self.medium.sync_dir()?;
+        Ok(true)
+    }
+
+    /// Overwrites what an earlier use left in the file.
+    fn clean(&self, file: &mut FreeFile) -> io::Result<()> {
+        for range in &file.soiled {
+            write_zeros(&*file.file, range.clone())?;
+        }
+        if !file.soiled.is_empty() {
+            file.file.sync_data()?;
+        }
+        file.soiled.clear();
+        Ok(())
+    }
+
+    fn create(&self) -> io::Result<FreeFile> {
+        let name = self.next_name();
+        let file = self.medium.create(&name)?;
+        if let Err(error) = self.fill(&*file) {
+            // What was written takes space that a full disk needs; failing to remove it changes nothing.
+            let _ = self.medium.remove(&name);
+            return Err(error);
+        }
+        Ok(FreeFile { name, file, pages: self.segment_pages, soiled: Vec::new() })
+    }
+
+    fn fill(&self, file: &dyn MediumFile) -> io::Result<()> {
+        write_zeros(file, 0..self.segment_pages)?;
+        file.sync_data()?;
+        self.medium.sync_dir()
+    }
+
+    fn next_name(&self) -> String {
+        let mut state = self.state();
+        let name = segment_name(state.next_file);
+        state.next_file += 1;
+        name
+    }
+
+    fn next_sequence(&self) -> u32 {
+        let mut state = self.state();
+        let sequence = state.next_sequence;
+        state.next_sequence += 1;
+        sequence
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The name of the file of that number.
+fn segment_name(number: u64) -> String {
+    format!("{NAME_PREFIX}{number:08x}")
+}
+
+/// The number in a segment's name; `None` for any other file.
+pub fn segment_number(name: &str) -> Option<u64> {
+    u64::from_str_radix(name.strip_prefix(NAME_PREFIX)?, 16).ok()
+}
+
+/// Overwrites pages with zeros.
+pub fn write_zeros(file: &dyn MediumFile, pages: std::ops::Range<PageNumber>) -> io::Result<()> {
+    let zeros = vec![0; ZEROS_BYTES.min(pages.len() * PAGE_BYTES)];
+    let mut page = pages.start;
+    while page < pages.end {
+        let some = (pages.end - page).min((ZEROS_BYTES / PAGE_BYTES) as PageNumber);
+        file.write_at(&[IoSlice::new(&zeros[..some as usize * PAGE_BYTES])], page::offset(page))?;
+        page += some;
+    }
+    Ok(())
+}
+
+fn fresh_key() -> io::Result<[u8; 32]> {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).map_err(io::Error::other)?;
+    Ok(key)
+}

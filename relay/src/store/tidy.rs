@@ -1,0 +1,233 @@
+//! Making room by the thread that commits: dropping what its day has ended, copying forward what little a segment
+//! still holds (docs/spec/store.md §8).
+//!
+//! A segment's use ends when no record in it stands and nothing in it is needed to know that an earlier record stands
+//! no more. What is needed for that, and what still stands, is written again at the end of the log first.
+
+use std::collections::BTreeMap;
+
+use poterne_protocol::mailbox::MailboxId;
+use poterne_protocol::time::Day;
+use poterne_relay_core::change::{Change, Locator, Position};
+use poterne_relay_core::store::{CommitError, LoadError, ReadError, Store, Write};
+
+use super::embedded::EmbeddedStore;
+use super::page::Address;
+use super::record::{Content, DROPS_MAX, Owner, Record};
+use super::recover::PlacedBlock;
+use super::scan::{Found, Scan};
+
+/// Records that one step drops at most.
+const SWEEP_RECORDS: usize = 4096;
+
+/// What copying an envelope costs, and copying any other record, relative to each other.
+const PAGE_WEIGHT: usize = 8;
+const RECORD_WEIGHT: usize = 1;
+
+/// Why a step of tidying did not happen.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum TidyError {
+    /// What it wanted to write is not known to be on the disk.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// The log or the index could not be read.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+}
+
+impl EmbeddedStore {
+    /// One step of tidying, when nothing is staged. Says whether there may be more to do.
+    pub fn tidy(&mut self) -> Result<bool, TidyError> {
+        if self.is_read_only() {
+            return Ok(false);
+        }
+        if self.shared.inner().index_is_broken {
+            self.cache.clear();
+            self.shared.rebuild().map_err(|_| LoadError)?;
+            return Ok(true);
+        }
+        if let Some(sequence) = self.segment_with_an_end() {
+            self.sweep(sequence)?;
+            return Ok(true);
+        }
+        match self.segment_to_empty() {
+            Some(sequence) => self.empty(sequence),
+            None => Ok(false),
+        }
+    }
+
+    fn segment_with_an_end(&self) -> Option<u32> {
+        let inner = self.shared.inner();
+        let ended = |last: Option<Day>| last.is_some_and(|last| last < self.today);
+        inner.book.uses.iter().find(|(_, one)| ended(one.pages.first_end)).map(|(sequence, _)| *sequence)
+    }
+
+    /// Drops the records of a segment that their day has ended; envelopes that are served no more are erased.
+    fn sweep(&mut self, sequence: u32) -> Result<(), TidyError> {
+        let mut ended: BTreeMap<Owner, Vec<Address>> = BTreeMap::new();
+        let (mut next_end, mut count) = (None::<Day>, 0);
+        for (at, record) in self.standing(sequence)? {
+            if record.served_until().is_some_and(|last| last < self.today) {
+                self.shared.inner().book.ended(at);
+            }
+            let ends = [record.served_until(), record.until()].into_iter().flatten();
+            next_end = ends.filter(|last| *last >= self.today).chain(next_end).min();
+            if record.until().is_some_and(|last| last < self.today) {
+                count += 1;
+                ended.entry(record.owner).or_default().push(at);
+            }
+            if count >= SWEEP_RECORDS {
+                next_end = Some(self.today - 1);
+                break;
+            }
+        }
+        for (owner, addresses) in ended {
+            for drops in addresses.chunks(DROPS_MAX) {
+                self.stage_record(Record::new(owner, drops.to_vec(), Content::Drop), None);
+            }
+        }
+        self.commit()?;
+        if let Some(pages) = self.shared.inner().book.pages(sequence) {
+            pages.first_end = next_end;
+        }
+        Ok(())
+    }
+
+    /// A segment that is written no more and holds nothing, or little.
+    fn segment_to_empty(&self) -> Option<u32> {
+        let inner = self.shared.inner();
+        let active = inner.end?.sequence;
+        let is_retiring = |sequence: u32| inner.retiring.iter().any(|(other, _)| *other == sequence);
+        let written_no_more = inner.book.uses.iter().filter(|(sequence, _)| **sequence < active);
+        let thinnest = written_no_more
+            .filter(|(sequence, _)| !is_retiring(**sequence))
+            .min_by_key(|(_, one)| one.pages.live_bytes() * 1024 / one.pages.used_bytes().max(1))?;
+        let pages = &thinnest.1.pages;
+        let is_thin = pages.live_bytes() * 100 < pages.used_bytes() * self.shared.config.thin_percent;
+        (pages.is_empty() || is_thin).then_some(*thinnest.0)
+    }
+
+    /// Copies some of what a segment holds. When nothing is left, its use will end.
+    fn empty(&mut self, sequence: u32) -> Result<bool, TidyError> {
+        let mut copied = 0;
+        for block in self.blocks(sequence)? {
+            for (at, bytes) in block.records() {
+                let Ok(record) = Record::decode(bytes, at) else { continue };
+                if self.stands(&record, at)? {
+                    copied += self.copy(at, record)?;
+                }
+            }
+            if copied >= self.shared.config.copy_pages * PAGE_WEIGHT {
+                self.commit()?;
+                return Ok(true);
+            }
+        }
+        self.repeat_drops(sequence)?;
+        self.commit()?;
+        let mut inner = self.shared.inner();
+        let end = inner.end;
+        inner.retiring.push_back((sequence, end));
+        Ok(true)
+    }
+
+    /// Writes a standing record again. Says what that weighs, see [`RECORD_WEIGHT`].
+    fn copy(&mut self, at: Address, record: Record) -> Result<usize, TidyError> {
+        let mut drops = vec![at];
+        drops.extend(self.needed_drops(&record, at.sequence()));
+        drops.truncate(DROPS_MAX);
+        let waits = self.shared.inner().book.is_live(at);
+        let envelope = match waits.then(|| self.shared.envelope(at)).transpose() {
+            Ok(envelope) => envelope,
+            Err(ReadError::Unavailable) => return Err(LoadError.into()),
+            Err(ReadError::Damaged) => return Ok(self.lose(record)),
+        };
+        let weight = if envelope.is_some() { PAGE_WEIGHT } else { RECORD_WEIGHT };
+        let copy = Record { drops, copy_of: Some(record.order(at)), ..record };
+        let address = self.stage_record(copy.clone(), envelope);
+        if let (Some(to), Content::Change(Change::Put(arrival), _)) = (address, &copy.content) {
+            self.relocate(MailboxId(copy.owner.0), arrival.position, to);
+        }
+        Ok(weight)
+    }
+
+    /// An envelope that can't be read any more is struck off.
+    fn lose(&mut self, record: Record) -> usize {
+        if let Content::Change(Change::Put(arrival), _) = record.content {
+            let (id, change) = (MailboxId(record.owner.0), Change::Lost { position: arrival.position });
+            self.stage(Write::Mailbox { id, change, envelope: None });
+        }
+        RECORD_WEIGHT
+    }
+
+    fn relocate(&mut self, id: MailboxId, position: Position, to: Address) {
+        if let Some(mut state) = self.cache.take(&id) {
+            state.relocate(position, Locator(to.to_number()));
+            self.cache.insert(id, state);
+            self.staged.touch(id);
+        }
+    }
+
+    /// Writes again what records of the segment say of records elsewhere that stand no more.
+    fn repeat_drops(&mut self, sequence: u32) -> Result<(), TidyError> {
+        for block in self.blocks(sequence)? {
+            for (at, bytes) in block.records() {
+                let Ok(record) = Record::decode(bytes, at) else { continue };
+                let drops: Vec<Address> = self.needed_drops(&record, sequence).collect();
+                if !drops.is_empty() {
+                    let copy_of = Some(record.order(at));
+                    self.stage_record(
+                        Record { copy_of, ..Record::new(record.owner, drops, Content::Drop) },
+                        None,
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Of what a record drops, that whose segment is still in use: a replay from the beginning would find it again.
+    fn needed_drops(&self, record: &Record, own: u32) -> impl Iterator<Item = Address> + use<> {
+        let inner = self.shared.inner();
+        let in_use = |at: &Address| at.sequence() != own && inner.book.segment(at.sequence()).is_some();
+        record.drops.iter().copied().filter(in_use).collect::<Vec<_>>().into_iter()
+    }
+
+    fn stands(&self, record: &Record, at: Address) -> Result<bool, TidyError> {
+        let stands = record.stands().then(|| self.shared.inner().rows.contains(&(record.owner, at)));
+        stands.unwrap_or(Ok(false)).map_err(|_| {
+            self.shared.inner().index_is_broken = true;
+            TidyError::Load(LoadError)
+        })
+    }
+
+    fn standing(&self, sequence: u32) -> Result<Vec<(Address, Record)>, TidyError> {
+        let mut standing = Vec::new();
+        for block in self.blocks(sequence)? {
+            for (at, bytes) in block.records() {
+                let Ok(record) = Record::decode(bytes, at) else { continue };
+                if self.stands(&record, at)? {
+                    standing.push((at, record));
+                }
+            }
+        }
+        Ok(standing)
+    }
+
+    /// The blocks of a segment, up to where it is written.
+    fn blocks(&self, sequence: u32) -> Result<Vec<PlacedBlock>, TidyError> {
+        let found = self.shared.inner().book.uses.get(&sequence).cloned();
+        let Some(one) = found else { return Ok(Vec::new()) };
+        let mut blocks = Vec::new();
+        let mut scan = Scan::new(&*one.segment.file, &one.segment.header, 1, Default::default());
+        while scan.end() < one.pages.end {
+            match scan.advance().map_err(|_| LoadError)? {
+                Some(Found::Block { at, block, .. }) => {
+                    blocks.push(PlacedBlock { segment: one.segment.clone(), at, block });
+                }
+                Some(Found::Gap { .. }) => {}
+                None => break,
+            }
+        }
+        Ok(blocks)
+    }
+}
