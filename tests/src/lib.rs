@@ -6,4 +6,3 @@
 pub mod cast;
 pub mod doors;
 pub mod model;
-pub mod world;

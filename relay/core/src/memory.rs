@@ -22,10 +22,8 @@ pub struct MemoryStore {
     log: Vec<Record>,
     synced: usize,
     view: View,
-    /// Envelopes that have ended, to be erased by the commit after the one that makes it durable.
+    /// Envelopes to erase once the change that ended them is synced.
     to_erase: Vec<Locator>,
-    /// Those of `to_erase` whose end is durable.
-    ended: usize,
     failing_commits: u32,
     lazy: bool,
 }
@@ -74,11 +72,10 @@ impl MemoryStore {
         self.failing_commits = 0;
         self.view = View::default();
         self.to_erase.clear();
-        self.ended = 0;
         for (place, record) in self.log.iter().enumerate() {
             self.to_erase.extend(self.view.replay(record, Locator(place as u64)));
         }
-        self.sync();
+        self.erase();
     }
 
     /// Lets every mailbox go of what has ended before `today`.
@@ -91,15 +88,13 @@ impl MemoryStore {
     /// Puts all that is staged on the disk.
     pub fn sync(&mut self) {
         self.synced = self.log.len();
-        for place in self.to_erase.drain(..self.ended) {
-            erase(&mut self.log, place);
-        }
-        self.ended = self.to_erase.len();
+        self.erase();
     }
 
     /// Rots the bytes of an envelope.
     pub fn damage(&mut self, at: Locator) {
-        erase(&mut self.log, at);
+        self.to_erase.push(at);
+        self.erase();
     }
 
     /// How many envelopes the log still holds: those that wait, if all that ended was erased.
@@ -125,11 +120,13 @@ impl MemoryStore {
         };
         self.log.iter().enumerate().filter_map(of).collect()
     }
-}
 
-fn erase(log: &mut [Record], place: Locator) {
-    if let Some(Record::Mailbox { envelope, .. }) = log.get_mut(place.0 as usize) {
-        *envelope = None;
+    fn erase(&mut self) {
+        for place in self.to_erase.drain(..) {
+            if let Some(Record::Mailbox { envelope, .. }) = self.log.get_mut(place.0 as usize) {
+                *envelope = None;
+            }
+        }
     }
 }
 

@@ -1,0 +1,261 @@
+//! A seeded workload over a few mailboxes, and the model that says what must be found afterwards.
+
+use std::collections::BTreeMap;
+
+use poterne_protocol::envelope::{EnvelopeId, SealedEnvelope};
+use poterne_protocol::keys::KeyHash;
+use poterne_protocol::mailbox::MailboxId;
+use poterne_protocol::op::{ClaimId, LeaseToken};
+use poterne_protocol::time::{Day, UnixTime};
+use poterne_relay_core::change::{Arrival, Change, Lease, Locator, Opening, Position};
+use poterne_relay_core::state::{Claim, LeaseTag, MailboxState};
+use poterne_relay_core::store::{CommitError, Store, VoucherChange, VoucherId, Write};
+
+/// The mailboxes of the workload; the first is an intake.
+const MAILBOXES: u8 = 4;
+/// The vouchers of the workload.
+const VOUCHERS: u8 = 2;
+
+/// What is known of every mailbox and voucher.
+#[derive(Clone, Default)]
+pub struct Known {
+    mailboxes: BTreeMap<MailboxId, MailboxState>,
+    envelopes: BTreeMap<EnvelopeId, SealedEnvelope>,
+    vouchers: BTreeMap<VoucherId, u32>,
+    leases: BTreeMap<LeaseTag, (MailboxId, ClaimId)>,
+}
+
+/// The workload and its model.
+pub struct Workload {
+    dice: u64,
+    count: u64,
+    today: Day,
+    /// What was acknowledged.
+    pub acknowledged: Known,
+    /// What was acknowledged, with the group that is under way.
+    pub begun: Known,
+}
+
+impl Workload {
+    /// The same seed does the same to the same store.
+    pub fn new(seed: u64, today: Day) -> Self {
+        Self { dice: seed, count: 0, today, acknowledged: Known::default(), begun: Known::default() }
+    }
+
+    /// The day of the workload.
+    pub fn today(&self) -> Day {
+        self.today
+    }
+
+    /// Lets days pass.
+    pub fn pass_days(&mut self, days: u32) {
+        self.today = self.today + days;
+        for known in [&mut self.acknowledged, &mut self.begun] {
+            for state in known.mailboxes.values_mut() {
+                state.pass_day(self.today);
+            }
+        }
+    }
+
+    /// One group of a few operations, and its commit.
+    pub fn group(&mut self, store: &mut impl Store) -> Result<(), CommitError> {
+        for _ in 0..1 + self.throw(4) {
+            self.operation(store);
+        }
+        self.commit(store)
+    }
+
+    /// Commits what was staged.
+    pub fn commit(&mut self, store: &mut impl Store) -> Result<(), CommitError> {
+        store.commit()?;
+        self.acknowledged = self.begun.clone();
+        Ok(())
+    }
+
+    /// After a crash: the group under way counts whole or not at all.
+    pub fn settle_after_crash(&mut self, store: &impl Store) {
+        let arrived = self.begun.differs_from(store, self.today).is_none();
+        if !arrived {
+            self.begun = self.acknowledged.clone();
+        }
+        self.acknowledged = self.begun.clone();
+        self.check(store);
+    }
+
+    /// What was acknowledged is there, and nothing else.
+    pub fn check(&self, store: &impl Store) {
+        if let Some(difference) = self.acknowledged.differs_from(store, self.today) {
+            panic!("the store differs from what was acknowledged: {difference}");
+        }
+    }
+
+    /// Stages one operation.
+    pub fn operation(&mut self, store: &mut impl Store) {
+        let id = MailboxId([self.throw(MAILBOXES.into()) as u8; 32]);
+        match self.throw(12) {
+            0..=5 => self.put(store, id),
+            6..=8 => self.delete(store, id),
+            9 => self.claim(store),
+            10 => self.end_claim(store),
+            _ => self.voucher(store),
+        }
+    }
+
+    fn put(&mut self, store: &mut impl Store, id: MailboxId) {
+        if id == intake() && self.state(&id).opened().is_none() {
+            return self.open(store);
+        }
+        self.count += 1;
+        let mut bytes = [0x5a; 4096];
+        bytes[..8].copy_from_slice(&self.count.to_le_bytes());
+        bytes[4000..4008].copy_from_slice(&self.dice.to_le_bytes());
+        let envelope = SealedEnvelope::parse(&bytes).expect("4096 bytes");
+        let last_day = self.today + [1, 4, 14][self.throw(3) as usize];
+        let today = self.today;
+        let position = self.state(&id).next_position(today);
+        let at = Locator::UNPLACED;
+        let arrival = Arrival { position, id: envelope.id(), day: self.today, last_day, at };
+        self.begun.envelopes.insert(envelope.id(), envelope.clone());
+        self.stage(store, id, Change::Put(arrival), Some(envelope));
+    }
+
+    fn open(&mut self, store: &mut impl Store) {
+        let opening =
+            Opening { last_day: self.today + 1, quota: 1 << 30, gated: false, steward: KeyHash([7; 32]) };
+        self.stage(store, intake(), Change::Opened(opening), None);
+    }
+
+    fn delete(&mut self, store: &mut impl Store, id: MailboxId) {
+        let waiting: Vec<(Position, EnvelopeId)> =
+            self.state(&id).entries().iter().map(|(position, entry)| (position, entry.id)).collect();
+        if let Some((position, id_)) = self.choose(&waiting) {
+            self.stage(store, id, Change::Deleted { position, id: id_, day: self.today }, None);
+        }
+    }
+
+    fn claim(&mut self, store: &mut impl Store) {
+        let state = self.state(&intake()).clone();
+        let now = self.today.start();
+        let (Some((position, _)), Some(opened)) = (state.oldest_free(now), state.opened()) else { return };
+        self.count += 1;
+        let mut bytes = [3; 16];
+        bytes[..8].copy_from_slice(&self.count.to_le_bytes());
+        let number = opened.next_number(position);
+        let (claim_id, token) = (ClaimId(bytes), LeaseToken(bytes));
+        let lease = Lease { claim_id, token, position, number, claimed_at: now, ends: UnixTime(now.0 + 900) };
+        self.begun.leases.insert(LeaseTag::of(&token), (intake(), claim_id));
+        self.stage(store, intake(), Change::Claimed(lease), None);
+    }
+
+    fn end_claim(&mut self, store: &mut impl Store) {
+        let leases: Vec<ClaimId> = self.begun.leases.values().map(|(_, claim)| *claim).collect();
+        let Some(claim_id) = self.choose(&leases) else { return };
+        let change = match self.throw(2) {
+            0 => Change::Released { claim_id },
+            _ => Change::Extended { claim_id, ends: UnixTime(self.today.start().0 + 1800) },
+        };
+        self.stage(store, intake(), change, None);
+    }
+
+    fn voucher(&mut self, store: &mut impl Store) {
+        let id = VoucherId([0xf0 | self.throw(VOUCHERS.into()) as u8; 32]);
+        let left = self.throw(4) as u32;
+        self.begun.vouchers.insert(id, left);
+        store.stage(Write::Voucher(VoucherChange { id, left }));
+    }
+
+    fn stage(
+        &mut self,
+        store: &mut impl Store,
+        id: MailboxId,
+        change: Change,
+        envelope: Option<SealedEnvelope>,
+    ) {
+        self.begun.mailboxes.entry(id).or_default().apply(&change);
+        store.stage(Write::Mailbox { id, change, envelope });
+    }
+
+    fn state(&mut self, id: &MailboxId) -> &MailboxState {
+        self.begun.mailboxes.entry(*id).or_default()
+    }
+
+    fn choose<T: Copy>(&mut self, among: &[T]) -> Option<T> {
+        if among.is_empty() { None } else { Some(among[self.throw(among.len() as u64) as usize]) }
+    }
+
+    /// Splitmix64 (Steele, Lea, Flood 2014).
+    fn throw(&mut self, below: u64) -> u64 {
+        self.dice = self.dice.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.dice ^ (self.dice >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % below
+    }
+}
+
+impl Known {
+    /// The first difference to what `store` says, if there is one.
+    fn differs_from(&self, store: &impl Store, today: Day) -> Option<String> {
+        for number in 0..MAILBOXES {
+            let id = MailboxId([number; 32]);
+            let known = self.mailboxes.get(&id).cloned().unwrap_or_default();
+            let found = store.load(&id).expect("loads").into_owned();
+            let (found_visible, known) = (self.visible(&found, today), self.visible(&known, today));
+            if found_visible != known {
+                return Some(format!("mailbox {number}: {found_visible:?} instead of {known:?}"));
+            }
+            for (_, entry) in found.entries().iter().filter(|(_, entry)| entry.last_day >= today) {
+                let envelope = store.read(entry.at);
+                if envelope.as_ref().ok() != self.envelopes.get(&entry.id) {
+                    return Some(format!("mailbox {number}: an envelope reads as {envelope:?}"));
+                }
+            }
+        }
+        for number in 0..VOUCHERS {
+            let id = VoucherId([0xf0 | number; 32]);
+            let (known, found) =
+                (self.vouchers.get(&id).copied().unwrap_or(0), store.voucher(&id).expect("loads"));
+            if known != found {
+                return Some(format!("voucher {number}: {found} instead of {known}"));
+            }
+        }
+        self.leases.iter().find_map(|(tag, known)| {
+            let remembered = self.mailboxes[&known.0]
+                .opened()
+                .is_some_and(|opened| opened.claim(&known.1, today).is_some());
+            let found = store.find_lease(tag).expect("loads");
+            (remembered && found != Some(*known)).then(|| "a lease is not found".to_owned())
+        })
+    }
+}
+
+/// All that the rules can see of a mailbox.
+#[derive(Debug, Eq, PartialEq)]
+struct Visible {
+    waiting: Vec<(Position, EnvelopeId, Day, u32)>,
+    gone: Vec<Option<Day>>,
+    next: Position,
+    paid: bool,
+    opened: Option<(Opening, bool, u64)>,
+    claims: Vec<Option<Claim>>,
+}
+
+impl Known {
+    fn visible(&self, state: &MailboxState, today: Day) -> Visible {
+        let opened = state.opened();
+        let number = |position| opened.map_or(0, |opened| opened.next_number(position));
+        let waiting = state.waiting_from(Position::default(), today);
+        let claims = self.leases.values().map(|(_, claim)| opened?.claim(claim, today).cloned());
+        Visible {
+            waiting: waiting.map(|(at, entry)| (at, entry.id, entry.last_day, number(at))).collect(),
+            gone: self.envelopes.keys().map(|id| state.gone_until(id, today)).collect(),
+            next: state.next_position(today),
+            paid: state.is_paid(today),
+            opened: opened.map(|opened| (opened.opening.clone(), opened.closed, opened.used(today))),
+            claims: claims.collect(),
+        }
+    }
+}
+
+fn intake() -> MailboxId {
+    MailboxId([0; 32])
+}
