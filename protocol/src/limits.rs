@@ -52,6 +52,8 @@ pub const DESCRIPTOR_BYTES: usize = 4096;
 pub const DESCRIPTOR_ADDRESSES: usize = 8;
 /// Bytes of an operator's name at most, in UTF-8.
 pub const OPERATOR_NAME_BYTES: usize = 64;
+/// Requests of one channel that are under way at once at most; a client waits with the next, a relay stops reading.
+pub const REQUESTS_UNDER_WAY: usize = 256;
 /// Frames of one direction of a channel at most: far below what ChaCha20-Poly1305 bears under one key, and more than
 /// any channel lives to send.
 pub const CHANNEL_FRAMES: u64 = 1 << 32;

@@ -43,6 +43,7 @@ impl AcceptError {
 /// A channel from one client, as the relay holds it.
 pub struct RelayChannel {
     id: ChannelId,
+    day: Day,
     requests: OpeningKey,
     answers: SealingKey,
     /// Stands in front of the first answer; gone once that is sealed.
@@ -69,12 +70,18 @@ impl RelayChannel {
         rng.fill_bytes(&mut nonce);
         let answers = SealingKey::new(&answer_key(&nonce, &context.export(EXPORT_ANSWER_SECRET)));
         let id = ChannelId(*context.export(EXPORT_ID));
-        Ok((Self { id, requests, answers, nonce: Some(nonce) }, inner))
+        Ok((Self { id, day, requests, answers, nonce: Some(nonce) }, inner))
     }
 
     /// Names the channel where it goes on over several connections.
     pub fn id(&self) -> ChannelId {
         self.id
+    }
+
+    /// The day of the request key that it was opened with. When that key is erased the relay ends the channel:
+    /// otherwise its keys would open what was recorded before.
+    pub fn day(&self) -> Day {
+        self.day
     }
 
     /// Opens the client's next request (a frame 4). A frame that does not open changes nothing.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use zeroize::Zeroizing;
 
-use crate::channel::RelayChannel;
+use crate::channel::{RelayChannel, RequestKeys};
 use crate::frame::{ChannelId, ChannelOpening, Continued, Fault, OuterFrame};
 use crate::kdf;
 use crate::limits::{CONTINUED_ANSWER_BYTES, CONTINUED_CHANNELS, CONTINUED_IDLE_SECS};
@@ -179,6 +179,15 @@ impl ContinuedChannels {
             if last_used.plus(self.limits.idle_secs) > now {
                 return;
             }
+            self.forget(&id);
+        }
+    }
+
+    /// Ends the channels whose request key is erased.
+    pub fn handle_rotation(&mut self, keys: &RequestKeys) {
+        let is_erased = |held: &Held| keys.secret(held.channel.day()).is_none();
+        let erased = self.held.iter().filter(|(_, held)| is_erased(held)).map(|(id, _)| *id);
+        for id in erased.collect::<Vec<_>>() {
             self.forget(&id);
         }
     }

@@ -217,6 +217,19 @@ fn an_idle_channel_ends_after_an_hour() {
 }
 
 #[test]
+fn a_channel_ends_when_its_request_key_is_erased() {
+    let mut relay = relay();
+    let mut client = relay.client();
+    relay.exchange(&mut client, b"one", NOW);
+    relay.keys.rotate(Day(2), &mut relay.rng);
+    relay.channels.handle_rotation(&relay.keys);
+    assert_eq!(relay.channels.len(), 1);
+    relay.keys.rotate(Day(3), &mut relay.rng);
+    relay.channels.handle_rotation(&relay.keys);
+    assert!(relay.channels.is_empty() && relay.channels.answer_bytes() == 0);
+}
+
+#[test]
 fn the_channel_idle_longest_makes_room() {
     let mut relay = Relay::new(ContinuedLimits { channels: 2, answer_bytes: usize::MAX, idle_secs: 3600 });
     let mut clients = [relay.client(), relay.client(), relay.client()];
