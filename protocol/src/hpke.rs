@@ -10,15 +10,12 @@ use ::hpke::kdf::HkdfSha256;
 use ::hpke::kem::{Kem, XWing};
 use ::hpke::{Deserializable, OpModeR, OpModeS, Serializable, setup_sender_with_rng};
 use rand_core::CryptoRng;
-use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use crate::kem::{CIPHERTEXT_BYTES, HpkeSecret, KemCiphertext, KemPublic, KemSecret, Refused};
+use crate::kem::{CIPHERTEXT_BYTES, HpkeSecret, KemCiphertext, KemPublic, KemSecret, Refused, contributes};
 
 /// Bytes that [`Sender::seal`] adds.
 pub const TAG_BYTES: usize = 16;
-/// Where the X25519 public key begins in an X-Wing ciphertext.
-const X25519_OFFSET: usize = CIPHERTEXT_BYTES - 32;
 
 /// A sealed text does not open: another key, another context, or changed bytes. No more is told.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -47,7 +44,9 @@ pub fn setup_receiver(
     ciphertext: &KemCiphertext,
     info: &[u8],
 ) -> Result<Receiver, Refused> {
-    refuse_small_order(ciphertext)?;
+    if !contributes(ciphertext.as_bytes()) {
+        return Err(Refused);
+    }
     let secret = secret.for_hpke.get_or_init(|| Box::new(expand(secret)));
     let encapsulated = <XWing as Kem>::EncappedKey::from_bytes(ciphertext.as_bytes()).map_err(|_| Refused)?;
     ::hpke::setup_receiver::<_, _, XWing>(&OpModeR::Base, secret, &encapsulated, info)
@@ -57,13 +56,6 @@ pub fn setup_receiver(
 
 fn expand(secret: &KemSecret) -> HpkeSecret {
     HpkeSecret::from_bytes(secret.expose_seed()).expect("a seed has 32 bytes")
-}
-
-/// Whether a point is of small order does not depend on the scalar, because X25519 scalars are multiples of eight.
-fn refuse_small_order(ciphertext: &KemCiphertext) -> Result<(), Refused> {
-    let point: [u8; 32] = ciphertext.as_bytes()[X25519_OFFSET..].try_into().expect("the last 32 bytes");
-    let product = x25519_dalek::x25519([1; 32], point);
-    if bool::from(product.ct_eq(&[0; 32])) { Err(Refused) } else { Ok(()) }
 }
 
 impl Sender {
@@ -146,8 +138,8 @@ mod tests {
         let (ciphertext, _) = setup_sender(&secret.public(), b"", &mut rng);
         for low in [0u8, 1] {
             let mut bytes = *ciphertext.as_bytes();
-            bytes[X25519_OFFSET..].fill(0);
-            bytes[X25519_OFFSET] = low;
+            bytes[CIPHERTEXT_BYTES - 32..].fill(0);
+            bytes[CIPHERTEXT_BYTES - 32] = low;
             assert_eq!(setup_receiver(&secret, &bytes.into(), b"").unwrap_err(), Refused);
         }
     }

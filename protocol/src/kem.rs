@@ -1,12 +1,13 @@
 //! X-Wing (draft-connolly-cfrg-xwing-kem): X25519 and ML-KEM-768 (FIPS 203) in one KEM, as newtypes of ours.
 //!
-//! Invariant: an all-zero X25519 output is refused when decapsulating. Encapsulating to a public key of small order
-//! is not: it weakens nobody but the key's owner, who could publish the secret as well.
+//! Invariant: no all-zero X25519 output is used. A public key whose X25519 point is of small order does not parse, and a
+//! ciphertext with such a point is refused.
 
 use core::fmt;
 use std::sync::OnceLock;
 
 use rand_core::CryptoRng;
+use subtle::ConstantTimeEq;
 use x_wing::{
     DecapsulationKeyRejectNonContrib, Decapsulator, Encapsulate, EncapsulationKey, KeyExport, TryDecapsulate,
 };
@@ -88,11 +89,12 @@ impl fmt::Debug for KemSecret {
 pub struct KemPublic(Box<[u8; PUBLIC_BYTES]>);
 
 impl KemPublic {
-    /// Takes a key from outside; its ML-KEM part must be well formed (FIPS 203 §7.2).
+    /// Takes a key from outside; its ML-KEM part must be well formed (FIPS 203 §7.2), its X25519 point must contribute.
     pub fn parse(bytes: &[u8; PUBLIC_BYTES]) -> Result<Self, DecodeError> {
-        EncapsulationKey::try_from(&bytes[..])
-            .map(|_| Self(Box::new(*bytes)))
-            .map_err(|_| DecodeError::Invalid { field: "X-Wing public key" })
+        match EncapsulationKey::try_from(&bytes[..]) {
+            Ok(_) if contributes(bytes) => Ok(Self(Box::new(*bytes))),
+            _ => Err(DecodeError::Invalid { field: "X-Wing public key" }),
+        }
     }
 
     /// The 1216 bytes.
@@ -139,6 +141,13 @@ impl fmt::Debug for KemCiphertext {
     }
 }
 
+/// Whether the X25519 point that a key or ciphertext ends with gives any key a secret. That does not depend on the
+/// scalar, because X25519 scalars are multiples of eight (RFC 7748 §5, §6.1).
+pub(crate) fn contributes(bytes: &[u8]) -> bool {
+    let point = bytes.last_chunk::<32>().expect("keys and ciphertexts are longer than a point");
+    !bool::from(x25519_dalek::x25519([1; 32], *point).ct_eq(&[0; 32]))
+}
+
 #[cfg(test)]
 mod tests {
     use rand_chacha::ChaCha20Rng;
@@ -152,6 +161,21 @@ mod tests {
         let secret = KemSecret::generate(&mut rng);
         let (ciphertext, sent) = secret.public().encapsulate(&mut rng);
         assert_eq!(*secret.decapsulate(&ciphertext).unwrap(), *sent);
+    }
+
+    #[test]
+    fn a_public_key_that_does_not_contribute_is_refused() {
+        let mut bytes = *KemSecret::from_seed(&[1; 32]).public().as_bytes();
+        assert!(KemPublic::parse(&bytes).is_ok());
+        bytes[PUBLIC_BYTES - 32..].fill(0);
+        assert_eq!(KemPublic::parse(&bytes), Err(DecodeError::Invalid { field: "X-Wing public key" }));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_public_key_parser_survives_any_input(bytes in proptest::collection::vec(proptest::num::u8::ANY, PUBLIC_BYTES)) {
+            let _ = KemPublic::parse(bytes[..].try_into().unwrap());
+        }
     }
 
     #[test]
