@@ -6,3 +6,4 @@
 pub mod cast;
 pub mod doors;
 pub mod model;
+pub mod world;

@@ -10,8 +10,8 @@ use poterne_protocol::op::{Answer, Claim, ClaimWhat, LeaseToken};
 use poterne_protocol::time::UnixTime;
 use rand_core::CryptoRng;
 
-use crate::change::{Change, Lease, Position};
-use crate::decision::{Decision, Reply};
+use crate::change::{Change, Lease};
+use crate::decision::{Decision, Found, Reply};
 use crate::policy::Policy;
 use crate::state::{self, ClaimState, MailboxState, Opened};
 
@@ -32,50 +32,47 @@ pub fn decide(
     if let Some(earlier) = opened.claim(&claim.claim_id, now.day()) {
         return repeat(state, earlier, now);
     }
-    let Some(position) = choose(state, opened, claim.what, now) else {
+    let Some(found) = choose(state, opened, claim.what, now) else {
         return Decision::answer(Answer::Nothing);
     };
     if opened.claims() >= policy.intake_claims {
         return Decision::answer(Answer::Busy { retry_after_secs: policy.retry_after_secs });
     }
-    give(Lease {
+    let lease = Lease {
         claim_id: claim.claim_id,
         token: fresh_token(rng),
-        position,
-        number: opened.next_number(position),
+        position: found.position,
+        number: opened.next_number(found.position),
         claimed_at: now,
         ends: now.plus(u64::from(claim.secs)),
-    })
+    };
+    give(found, lease)
 }
 
-fn choose(state: &MailboxState, opened: &Opened, what: ClaimWhat, now: UnixTime) -> Option<Position> {
-    let (position, _) = match what {
+fn choose(state: &MailboxState, opened: &Opened, what: ClaimWhat, now: UnixTime) -> Option<Found> {
+    let (position, entry) = match what {
         ClaimWhat::Id(id) => state.find(&id, now.day())?,
         ClaimWhat::Oldest => state.oldest_free(now)?,
     };
-    opened.holder(position, now).is_none().then_some(position)
+    opened.holder(position, now).is_none().then_some(Found { position, id: entry.id, at: entry.at })
 }
 
 fn repeat(state: &MailboxState, earlier: &state::Claim, now: UnixTime) -> Decision {
-    let waits = state.entries().get(earlier.position).is_some_and(|entry| entry.last_day >= now.day());
-    match earlier.state {
-        ClaimState::Leased { number, ends, .. } if waits && now < ends => Decision {
-            reply: Reply::Claimed {
-                position: earlier.position,
-                token: earlier.token,
-                number,
-                secs_left: secs_left(ends, now),
-            },
-            changes: Vec::new(),
-            voucher: None,
-        },
+    let waiting = state.entries().get(earlier.position).filter(|entry| entry.last_day >= now.day());
+    match (waiting, earlier.state) {
+        (Some(entry), ClaimState::Leased { number, ends, .. }) if now < ends => {
+            let found = Found { position: earlier.position, id: entry.id, at: entry.at };
+            let reply =
+                Reply::Claimed { found, token: earlier.token, number, secs_left: secs_left(ends, now) };
+            Decision { reply, changes: Vec::new(), voucher: None }
+        }
         _ => Decision::answer(Answer::Ended),
     }
 }
 
-fn give(lease: Lease) -> Decision {
-    let Lease { position, token, number, ends, claimed_at, .. } = lease;
-    let reply = Reply::Claimed { position, token, number, secs_left: secs_left(ends, claimed_at) };
+fn give(found: Found, lease: Lease) -> Decision {
+    let Lease { token, number, ends, claimed_at, .. } = lease;
+    let reply = Reply::Claimed { found, token, number, secs_left: secs_left(ends, claimed_at) };
     Decision { reply, changes: vec![Change::Claimed(lease)], voucher: None }
 }
 

@@ -25,7 +25,7 @@ pub enum Reply {
     /// A lease; the store adds the envelope.
     Claimed {
         /// The leased envelope.
-        position: Position,
+        found: Found,
         /// Shown to extend, release, delete.
         token: LeaseToken,
         /// Rising per envelope.

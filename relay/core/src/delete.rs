@@ -65,6 +65,7 @@ mod tests {
         assert!(matches!(relay.delete(&plain(1), &[1, 1, 9]), Answer::Done));
         relay.crash();
         assert_eq!(relay.waiting(&plain(1)), [2]);
+        relay.relay.store_mut().sync();
         assert_eq!(relay.relay.store().envelopes(), 1);
     }
 

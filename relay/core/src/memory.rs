@@ -22,8 +22,10 @@ pub struct MemoryStore {
     log: Vec<Record>,
     synced: usize,
     view: View,
-    /// Envelopes to erase once the change that ended them is synced.
+    /// Envelopes that have ended, to be erased by the commit after the one that makes it durable.
     to_erase: Vec<Locator>,
+    /// Those of `to_erase` whose end is durable.
+    ended: usize,
     failing_commits: u32,
     lazy: bool,
 }
@@ -72,10 +74,11 @@ impl MemoryStore {
         self.failing_commits = 0;
         self.view = View::default();
         self.to_erase.clear();
+        self.ended = 0;
         for (place, record) in self.log.iter().enumerate() {
             self.to_erase.extend(self.view.replay(record, Locator(place as u64)));
         }
-        self.erase();
+        self.sync();
     }
 
     /// Lets every mailbox go of what has ended before `today`.
@@ -88,13 +91,15 @@ impl MemoryStore {
     /// Puts all that is staged on the disk.
     pub fn sync(&mut self) {
         self.synced = self.log.len();
-        self.erase();
+        for place in self.to_erase.drain(..self.ended) {
+            erase(&mut self.log, place);
+        }
+        self.ended = self.to_erase.len();
     }
 
     /// Rots the bytes of an envelope.
     pub fn damage(&mut self, at: Locator) {
-        self.to_erase.push(at);
-        self.erase();
+        erase(&mut self.log, at);
     }
 
     /// How many envelopes the log still holds: those that wait, if all that ended was erased.
@@ -120,13 +125,11 @@ impl MemoryStore {
         };
         self.log.iter().enumerate().filter_map(of).collect()
     }
+}
 
-    fn erase(&mut self) {
-        for place in self.to_erase.drain(..) {
-            if let Some(Record::Mailbox { envelope, .. }) = self.log.get_mut(place.0 as usize) {
-                *envelope = None;
-            }
-        }
+fn erase(log: &mut [Record], place: Locator) {
+    if let Some(Record::Mailbox { envelope, .. }) = log.get_mut(place.0 as usize) {
+        *envelope = None;
     }
 }
 

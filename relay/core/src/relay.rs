@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 
+use poterne_protocol::envelope::SealedEnvelope;
 use poterne_protocol::mailbox::MailboxId;
 use poterne_protocol::op::{
     Answer, Claim, ClaimId, Claimed, Close, Delete, DeleteBy, Extend, Fetch, Fetched, LeaseToken, Open, Put,
@@ -128,8 +129,8 @@ impl<S: Store> Relay<S> {
             Outcome::Fetched(found) => self.finish_fetch(found, rng),
             Outcome::Durable(..) if committed.is_err() => Answer::ReadOnly,
             Outcome::Durable(_, Reply::Answer(answer)) => answer,
-            Outcome::Durable(id, Reply::Claimed { position, token, number, secs_left }) => {
-                self.finish_claim(&id, position, |envelope| Claimed { token, number, secs_left, envelope })
+            Outcome::Durable(id, Reply::Claimed { found, token, number, secs_left }) => {
+                self.finish_claim(id, found, |envelope| Claimed { token, number, secs_left, envelope })
             }
         }
     }
@@ -293,24 +294,16 @@ impl<S: Store> Relay<S> {
         Answer::Fetched(answers)
     }
 
-    /// The envelope may have been deleted, later in the same group: then the lease is over before it was told.
     fn finish_claim(
         &mut self,
-        id: &MailboxId,
-        position: Position,
-        claimed: impl FnOnce(poterne_protocol::envelope::SealedEnvelope) -> Claimed,
+        id: MailboxId,
+        found: Found,
+        claimed: impl FnOnce(SealedEnvelope) -> Claimed,
     ) -> Answer {
-        let found = match self.store.load(id) {
-            Ok(state) => {
-                state.entries().get(position).map(|entry| Found { position, id: entry.id, at: entry.at })
-            }
-            Err(LoadError) => return self.busy(),
-        };
-        let Some(found) = found else { return Answer::Ended };
         match self.store.read(found.at) {
             Ok(envelope) => Answer::Claimed(claimed(envelope)),
             Err(ReadError::Damaged) => {
-                self.lose(*id, found);
+                self.lose(id, found);
                 Answer::Ended
             }
             Err(ReadError::Unavailable) => self.busy(),

@@ -98,6 +98,7 @@ pub trait Store {
     /// Makes durable all that is staged.
     fn commit(&mut self) -> Result<(), CommitError>;
 
-    /// An envelope. Its mailbox's state told the place, after the last commit.
+    /// An envelope. A decision told the place; one that a later decision of the same group has deleted can be read until
+    /// the next commit.
     fn read(&self, at: Locator) -> Result<SealedEnvelope, ReadError>;
 }
