@@ -233,15 +233,21 @@ mod tests {
     }
 
     #[test]
-    fn a_spoilt_index_is_an_error_and_no_panic() {
+    fn a_spoilt_index_makes_no_panic() {
         let home = tempfile::tempdir().expect("a temporary directory");
         let indexes = SledIndexes::new(home.path());
         let index = indexes.create(1).expect("creates");
         index.apply(&[(row(1, 5), true)]).expect("applies");
         index.sync().expect("syncs");
         drop(index);
-        let config = indexes.path(1).join("conf");
-        fs::write(config, b"rubbish").expect("writes");
-        assert!(indexes.open(1).is_err());
+        for name in ["conf", "db"] {
+            let path = indexes.path(1).join(name);
+            let length = fs::metadata(&path).expect("the file is there").len();
+            fs::write(&path, vec![0xa7; length as usize]).expect("writes");
+            // What it then says, the digests judge.
+            if let Ok(index) = indexes.open(1) {
+                let _ = index.of(&Owner([1; 32]));
+            }
+        }
     }
 }
