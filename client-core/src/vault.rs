@@ -183,7 +183,6 @@ fn newest_state(
     roots.sort_by_key(|root| std::cmp::Reverse(root.generation));
     let in_step =
         matches!(&roots[..], [newer, older] if older.generation.checked_add(1) == Some(newer.generation));
-    roots.truncate(if in_step { 2 } else { 1 });
     let mut damage = OpenError::Damaged { page: index::ROOT_PAGE };
     for (position, root) in roots.into_iter().enumerate() {
         match Index::load(disk, slot, root, on_damage) {

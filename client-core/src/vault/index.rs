@@ -81,8 +81,7 @@ impl Root {
     ) -> Result<Option<Self>, ReadError> {
         let place = Place { kind: Kind::Root, page: ROOT_PAGE + copy, part: 0 };
         let payload = slot.open(disk, key, place)?;
-        let root = payload.and_then(|payload| Self::decode(&payload));
-        Ok(root.filter(|root| Self::page(root.generation) == place.page))
+        Ok(payload.and_then(|payload| Self::decode(&payload)))
     }
 
     /// The payload of the root of `generation` up to its children.

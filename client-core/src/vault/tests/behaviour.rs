@@ -96,6 +96,24 @@ fn a_full_slot_says_so_loses_nothing_and_still_deletes() {
 }
 
 #[test]
+fn deleting_is_possible_when_not_even_one_byte_fits() {
+    let mut vault = vault_with(tiny());
+    let mut keys = 0u16;
+    for bytes in [9000, 4000, 1025, 1000, 1] {
+        let mut batch = Batch::new();
+        batch.put(&keys.to_le_bytes(), vec![1; bytes]);
+        while vault.commit(std::mem::take(&mut batch), &mut rng(1)).is_ok() {
+            keys += 1;
+            batch.put(&keys.to_le_bytes(), vec![1; bytes]);
+        }
+    }
+    for key in 0..keys {
+        delete(&mut vault, &key.to_le_bytes());
+    }
+    assert_eq!(vault.free_pages(), 28);
+}
+
+#[test]
 fn space_is_reused_without_end() {
     let mut vault = vault_with(tiny());
     for round in 0..500u32 {

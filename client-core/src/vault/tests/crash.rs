@@ -23,20 +23,45 @@ fn change() -> Batch {
     batch
 }
 
-/// Runs `act` with a fault after `count` writes, then lets the power go; true when the fault struck.
+/// Where the power goes.
+#[derive(Clone, Copy)]
+enum Cut {
+    /// All is written, nothing synced.
+    BeforeSync,
+    /// After so many writes.
+    BetweenWrites(u64),
+    /// In the middle of the write after so many.
+    InWrite(u64),
+}
+
+impl Cut {
+    fn plan(self, disk: &mut MemoryDisk) {
+        match self {
+            Self::BeforeSync => disk.fail_next_sync(),
+            Self::BetweenWrites(count) => disk.fail_after(count),
+            Self::InWrite(count) => disk.tear_after(count),
+        }
+    }
+
+    /// Every place in a commit of at most `writes` writes.
+    fn all(writes: u64) -> impl Iterator<Item = Self> {
+        let places = (0..=writes).flat_map(|count| [Self::BetweenWrites(count), Self::InWrite(count)]);
+        std::iter::once(Self::BeforeSync).chain(places)
+    }
+}
+
+/// More than the writes of any commit here; the last cuts strike nothing.
+const WRITES: u64 = 11;
+
+/// Runs `act`, lets the power go on the way, and says whether it did.
 fn cut(
     start: &MemoryDisk,
-    count: u64,
-    tear: bool,
+    place: Cut,
     fates: &mut impl FnMut(usize) -> WriteFate,
     act: &dyn Fn(&mut Vault<MemoryDisk>) -> Result<(), CommitError>,
 ) -> (bool, MemoryDisk) {
     let mut vault = Vault::open(start.clone(), PASSPHRASE).unwrap();
-    if tear {
-        vault.disk.tear_after(count)
-    } else {
-        vault.disk.fail_after(count)
-    }
+    place.plan(&mut vault.disk);
     let struck = act(&mut vault).is_err();
     let mut disk = vault.into_disk();
     disk.crash(fates);
@@ -93,14 +118,11 @@ fn a_commit_cut_at_any_write_leaves_the_old_state_or_the_new() {
     let states = [old, new];
     let act = |vault: &mut Vault<MemoryDisk>| vault.commit(change(), &mut rng(1));
     for kind in 0..80 {
-        for count in 0.. {
-            let (struck, disk) = cut(&start, count, kind % 2 == 1, &mut fates(kind), &act);
+        for place in Cut::all(WRITES) {
+            let (struck, disk) = cut(&start, place, &mut fates(kind), &act);
             let mut vault = assert_one_of(disk, &states, !struck);
             put(&mut vault, b"after", &[1; 5000]);
             assert_eq!(value(&reopen(vault), b"after").unwrap(), [1; 5000]);
-            if !struck {
-                break;
-            }
         }
     }
 }
@@ -112,9 +134,9 @@ fn a_second_cut_right_after_the_first_loses_nothing_either() {
     let start = vault.into_disk();
     let act = |vault: &mut Vault<MemoryDisk>| vault.commit(change(), &mut rng(1));
     for seed in 0..300u64 {
-        let (_, once) = cut(&start, seed % 12, false, &mut fates(40 + seed), &act);
+        let (_, once) = cut(&start, Cut::BetweenWrites(seed % 12), &mut fates(40 + seed), &act);
         let before = contents(&Vault::open(once.clone(), PASSPHRASE).unwrap());
-        let (_, twice) = cut(&once, seed / 12 % 12, true, &mut fates(1000 + seed), &act);
+        let (_, twice) = cut(&once, Cut::BeforeSync, &mut fates(1000 + seed), &act);
         let after = contents(&Vault::open(twice, PASSPHRASE).unwrap());
         assert!(after == before || after != old);
         assert!(after.iter().any(|(key, _)| key == b"paged"));
@@ -158,8 +180,8 @@ fn a_change_of_passphrase_cut_at_any_write_leaves_a_passphrase_that_opens_everyt
     let start = vault.into_disk();
     let act = |vault: &mut Vault<MemoryDisk>| vault.change_passphrase(b"new", &mut rng(2));
     for kind in 0..60 {
-        for count in 0.. {
-            let (struck, disk) = cut(&start, count, kind % 2 == 1, &mut fates(kind), &act);
+        for place in Cut::all(WRITES) {
+            let (struck, disk) = cut(&start, place, &mut fates(kind), &act);
             let opened: Vec<_> = [PASSPHRASE, b"new"]
                 .into_iter()
                 .filter_map(|passphrase| Vault::open(disk.clone(), passphrase).ok())
@@ -167,9 +189,6 @@ fn a_change_of_passphrase_cut_at_any_write_leaves_a_passphrase_that_opens_everyt
                 .collect();
             assert!(!opened.is_empty() && opened.iter().all(|state| *state == all));
             assert!(struck || Vault::open(disk.clone(), PASSPHRASE).is_err());
-            if !struck {
-                break;
-            }
         }
     }
 }
@@ -178,7 +197,7 @@ fn a_change_of_passphrase_cut_at_any_write_leaves_a_passphrase_that_opens_everyt
 fn after_an_interrupted_change_the_first_commit_decides_for_the_passphrase_that_was_used() {
     let start = used().into_disk();
     let act = |vault: &mut Vault<MemoryDisk>| vault.change_passphrase(b"new", &mut rng(2));
-    let (_, disk) = cut(&start, 2, false, &mut |_| WriteFate::Kept, &act);
+    let (_, disk) = cut(&start, Cut::BetweenWrites(2), &mut |_| WriteFate::Kept, &act);
     for (used, other) in [(PASSPHRASE, &b"new"[..]), (b"new", PASSPHRASE)] {
         assert!(Vault::open(disk.clone(), other).is_ok());
         let mut vault = Vault::open(disk.clone(), used).unwrap();

@@ -58,7 +58,11 @@ fn cut(
     changes: &[(u8, Option<(u8, usize)>)],
     seed: u64,
 ) -> Vault<MemoryDisk> {
-    vault.disk.fail_after(after);
+    if after == 0 {
+        vault.disk.fail_next_sync();
+    } else {
+        vault.disk.fail_after(after);
+    }
     let result = vault.commit(batch_of(changes), &mut rng(seed));
     let mut disk = vault.into_disk();
     disk.crash_randomly(&mut rng(seed.wrapping_add(1)));
