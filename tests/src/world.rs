@@ -9,6 +9,7 @@ mod actor;
 mod host;
 mod ledger;
 mod network;
+mod resident;
 mod trace;
 
 pub mod actors;
@@ -28,6 +29,7 @@ pub use actor::{Actor, Call};
 pub use host::Host;
 pub use ledger::Ledger;
 pub use network::Weather;
+pub use resident::{Habits, Home, Living, Person, Resident, SharedDisk};
 pub use trace::Trace;
 
 /// Milliseconds since 1970-01-01 UTC.

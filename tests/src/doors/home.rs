@@ -37,7 +37,8 @@ impl Home {
     /// A home in `parent` that does not exist yet.
     pub fn new(parent: &Path, name: &str) -> Self {
         let passphrase = parent.join(format!("{name}.passphrase"));
-        std::fs::write(&passphrase, format!("the passphrase of {name}\n")).expect("the test folder takes files");
+        std::fs::write(&passphrase, format!("the passphrase of {name}\n"))
+            .expect("the test folder takes files");
         Self { folder: parent.join(name), passphrase }
     }
 
