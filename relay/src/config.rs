@@ -9,8 +9,11 @@ mod settings;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use poterne_relay_core::policy::Policy;
+
+use crate::store;
 
 pub use load::{ConfigError, ENVIRONMENT_PREFIX, load};
 
@@ -90,6 +93,17 @@ impl Config {
             permits: self.permits,
             plain_envelopes: self.plain_envelopes,
             ..Policy::default()
+        }
+    }
+
+    /// The sizes and times of the store. It erases twice in the time that is promised, so that what is deleted just
+    /// behind an erasure is overwritten in time.
+    pub fn store(&self) -> store::Config {
+        store::Config {
+            reserve_bytes: self.reserve_bytes,
+            reserve_percent: self.reserve_percent,
+            erase_after: Duration::from_secs(u64::from(self.erase_minutes) * 24),
+            ..store::Config::default()
         }
     }
 

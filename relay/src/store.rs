@@ -30,12 +30,14 @@ pub mod shared;
 pub mod sim;
 pub mod sled_index;
 pub mod spares;
+pub mod start;
 pub mod tidy;
 
 use std::time::Duration;
 
 pub use embedded::EmbeddedStore;
 pub use open::{OpenError, open, open_directory};
+pub use start::start;
 
 /// The sizes and times of a store.
 #[derive(Clone, Debug)]
@@ -46,8 +48,10 @@ pub struct Config {
     pub spares: usize,
     /// Files in no use that are kept to be used again; more are given back to the disk.
     pub free_files: usize,
-    /// Bytes of the disk that puts leave alone. `None`: 5 % of the disk, at least 256 MiB.
-    pub reserve_bytes: Option<u64>,
+    /// Bytes of the disk that puts leave alone, where `reserve_percent` of the disk are not more.
+    pub reserve_bytes: u64,
+    /// Percent of the disk that puts leave alone.
+    pub reserve_percent: u8,
     /// A deleted envelope is overwritten at the latest after twice this time.
     pub erase_after: Duration,
     /// Share of a full segment, in percent, below which what still counts in it is copied forward.
@@ -68,7 +72,8 @@ impl Default for Config {
             segment_pages: 16_384,
             spares: 3,
             free_files: 4,
-            reserve_bytes: None,
+            reserve_bytes: 256 << 20,
+            reserve_percent: 5,
             erase_after: Duration::from_secs(240),
             thin_percent: 50,
             copy_pages: 64,

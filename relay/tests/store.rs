@@ -16,7 +16,8 @@ fn config() -> Config {
         segment_pages: 24,
         spares: 3,
         free_files: 2,
-        reserve_bytes: Some(0),
+        reserve_bytes: 0,
+        reserve_percent: 0,
         copy_pages: 4,
         ..Config::default()
     }

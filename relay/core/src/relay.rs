@@ -163,7 +163,7 @@ impl<S: Store> Relay<S> {
             _ => 0,
         };
         let mut decision = put::decide(&*self.store.load(&id)?, put, credit_left, now, &self.policy);
-        if decision.takes_custody() && self.is_full {
+        if decision.takes_custody() && (self.is_full || !self.store.has_room()) {
             decision = Decision::answer(Answer::Full);
         }
         Ok(self.stage(id, decision, Some(put)))

@@ -92,6 +92,11 @@ pub trait Store {
     /// How many uses a permit or credit has left; 0 where it is not known.
     fn voucher(&self, id: &VoucherId) -> Result<u32, LoadError>;
 
+    /// Whether one more envelope can be staged. A store may wait a moment for room.
+    fn has_room(&mut self) -> bool {
+        true
+    }
+
     /// Adds a write to the group; it shows at once and is durable after the next commit.
     fn stage(&mut self, write: Write);
 

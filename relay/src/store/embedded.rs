@@ -65,11 +65,6 @@ impl EmbeddedStore {
         self.log.is_read_only()
     }
 
-    /// Pages that puts may still fill without waiting for another segment.
-    pub fn room_pages(&self) -> u64 {
-        self.log.room_pages()
-    }
-
     /// The day that the store goes by: what ended before it is not loaded.
     pub fn today(&self) -> Day {
         self.today
@@ -245,6 +240,10 @@ impl Store for EmbeddedStore {
 
     fn voucher(&self, id: &VoucherId) -> Result<u32, LoadError> {
         self.find_voucher(id).map(|(left, _)| left)
+    }
+
+    fn has_room(&mut self) -> bool {
+        self.log.has_room() || (self.shared.await_spare() && self.log.has_room())
     }
 
     fn stage(&mut self, write: Write) {

@@ -17,13 +17,12 @@ use super::page::{PAGE_BYTES, PageNumber};
 use super::recover::retire;
 use super::rows::Row;
 use super::shared::Shared;
-use super::spares::{Segment, write_zeros};
+use super::spares::{RESERVED_SPARES, Segment, write_zeros};
 
 /// Rows brought into the index in one batch: more would take memory without being quicker.
 const INDEX_BATCH_ROWS: usize = 250;
-/// Parts of the disk that puts leave alone unless the config says otherwise.
-const RESERVE_DIVISOR: u64 = 20;
-const RESERVE_MIN_BYTES: u64 = 256 << 20;
+/// How long a put waits for a segment that is being prepared: some times what writing 64 MiB takes.
+const SPARE_WAIT: Duration = Duration::from_secs(2);
 /// Bytes that an index may take before it is built anew, and for each row.
 const INDEX_BYTES: u64 = 64 << 20;
 const INDEX_ROW_BYTES: u64 = 1024;
@@ -45,9 +44,25 @@ impl Shared {
     /// Whether the disk has room for another segment beside what puts leave alone.
     pub fn may_grow(&self) -> bool {
         let Ok(space) = self.medium.space() else { return false };
-        let reserve = (space.total / RESERVE_DIVISOR).max(RESERVE_MIN_BYTES);
+        let percent = space.total / 100 * u64::from(self.config.reserve_percent);
         let segment = u64::from(self.config.segment_pages) * PAGE_BYTES as u64;
-        space.available >= self.config.reserve_bytes.unwrap_or(reserve) + segment
+        space.available >= self.config.reserve_bytes.max(percent) + segment
+    }
+
+    /// Sees to it that a put finds a spare segment, if that can be had soon. Says whether it can.
+    pub fn await_spare(&self) -> bool {
+        if self.spares.free() == 0 && !self.may_grow() {
+            return self.spares.ready() > RESERVED_SPARES;
+        }
+        if self.is_kept.load(Ordering::Acquire) {
+            return self.spares.wait(SPARE_WAIT);
+        }
+        while self.spares.ready() <= RESERVED_SPARES {
+            if !self.prepare().unwrap_or(false) {
+                return false;
+            }
+        }
+        true
     }
 
     /// Makes one more spare segment where one is wanted. Says whether it did.
@@ -201,6 +216,7 @@ impl Keeper {
     /// Starts the threads: one for segments and erasure, one for the index, which may take long.
     pub fn spawn(shared: &Arc<Shared>) -> io::Result<Self> {
         let mut keeper = Self { stop: Arc::new(Stop::default()), threads: Vec::new() };
+        shared.is_kept.store(true, Ordering::Release);
         keeper.start("store-segments", shared, keep_segments)?;
         keeper.start("store-index", shared, keep_index)?;
         Ok(keeper)

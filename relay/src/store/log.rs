@@ -11,7 +11,7 @@ use poterne_protocol::envelope::SealedEnvelope;
 
 use super::block::{BlockBuilder, Group};
 use super::page::{self, Address, Page, PageNumber, Place};
-use super::spares::{Segment, Spares};
+use super::spares::{RESERVED_SPARES, Segment, Spares};
 
 /// Why a group was not appended.
 #[derive(Debug, thiserror::Error)]
@@ -74,10 +74,10 @@ impl Log {
         self.failed
     }
 
-    /// Pages that the active segment and the spares for puts still hold, table pages included.
-    pub fn room_pages(&self) -> u64 {
-        let left = self.active.as_ref().map_or(0, |active| active.segment.header.end_page() - active.next);
-        u64::from(left) + self.spares.pages_for_puts()
+    /// Whether one more record with an envelope can be staged.
+    pub fn has_room(&self) -> bool {
+        let fits = |active: &Active| active.next + 2 <= active.segment.header.end_page();
+        self.plan.active.as_ref().is_some_and(fits) || self.spares.ready() > RESERVED_SPARES
     }
 
     /// Stages a record of 1 to 255 bytes for the next commit. Where there is no room, that commit will fail.

@@ -45,12 +45,19 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    /// Of an error of [`DiskMedium::open`].
+    pub fn from_disk(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => Self::InUse,
+            _ => Self::Disk(error),
+        }
+    }
+}
+
 /// Opens the store in a directory, or makes a new one.
 pub fn open_directory(path: &Path, config: Config, today: Day) -> Result<EmbeddedStore, OpenError> {
-    let medium = DiskMedium::open(path).map_err(|error| match error.kind() {
-        io::ErrorKind::WouldBlock => OpenError::InUse,
-        _ => OpenError::Disk(error),
-    })?;
+    let medium = DiskMedium::open(path).map_err(OpenError::from_disk)?;
     open(Arc::new(medium), Box::new(SledIndexes::new(path)), config, today)
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use poterne_protocol::envelope::SealedEnvelope;
@@ -34,6 +35,8 @@ pub struct Shared {
     pub spares: Arc<Spares>,
     /// Makes a new index when the old one is of no use.
     pub indexes: Box<dyn IndexFactory>,
+    /// A thread does the work behind the commits.
+    pub is_kept: AtomicBool,
     inner: Mutex<Inner>,
 }
 
@@ -137,7 +140,7 @@ impl Shared {
         indexes: Box<dyn IndexFactory>,
         inner: Inner,
     ) -> Self {
-        Self { config, medium, spares, indexes, inner: Mutex::new(inner) }
+        Self { config, medium, spares, indexes, is_kept: AtomicBool::new(false), inner: Mutex::new(inner) }
     }
 
     /// Builds the index anew from the log. Only for the thread that commits, with nothing staged and unwritten: no

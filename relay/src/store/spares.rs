@@ -6,7 +6,8 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::medium::{Medium, MediumFile};
 use super::page::{self, PAGE_BYTES, PageNumber};
@@ -45,6 +46,7 @@ pub struct Spares {
     medium: Arc<dyn Medium>,
     segment_pages: PageNumber,
     state: Mutex<State>,
+    made: Condvar,
 }
 
 struct State {
@@ -67,7 +69,7 @@ impl Spares {
         let names = medium.list()?;
         let next_file = names.iter().filter_map(|name| segment_number(name)).max().map_or(0, |last| last + 1);
         let state = Mutex::new(State { ready, free, next_sequence: last_sequence + 1, next_file });
-        Ok(Self { medium, segment_pages, state })
+        Ok(Self { medium, segment_pages, state, made: Condvar::new() })
     }
 
     /// Spares that are ready.
@@ -89,10 +91,11 @@ impl Spares {
         state.ready.pop_front()
     }
 
-    /// Pages of the spares that puts may take.
-    pub fn pages_for_puts(&self) -> u64 {
-        let pages = |segment: &Arc<Segment>| u64::from(segment.header.end_page() - 1);
-        self.state().ready.iter().skip(RESERVED_SPARES).map(pages).sum()
+    /// Waits until there is a spare that puts may take, but no longer than `limit`.
+    pub fn wait(&self, limit: Duration) -> bool {
+        let none = |state: &mut State| state.ready.len() <= RESERVED_SPARES;
+        let waited = self.made.wait_timeout_while(self.state(), limit, none);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     /// Puts back a spare that was taken and not written to.
@@ -124,6 +127,7 @@ impl Spares {
         // use without blocks.
         write_header(&*blank.file, &header)?;
         self.state().ready.push_back(Arc::new(Segment { name: blank.name, header, file: blank.file }));
+        self.made.notify_all();
         Ok(())
     }
 
