@@ -25,7 +25,7 @@ pub const CHUNK_BYTES: usize = WHOLE_BYTES;
 const MEDIA_TYPE_BYTES: usize = 64;
 
 /// What the message says of a file: {file key 32, length u32, count u16, media type u8-length, H(content) 32}.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Descriptor {
     /// From this all keys and mailboxes of the file are derived.
     pub file_key: Secret,
@@ -38,6 +38,8 @@ pub struct Descriptor {
     /// H(content).
     pub content_hash: [u8; 32],
 }
+
+crate::secret::silent!(Descriptor);
 
 impl PartialEq for Descriptor {
     fn eq(&self, other: &Self) -> bool {

@@ -47,8 +47,4 @@ pub struct Part {
     pub bytes: Zeroizing<Vec<u8>>,
 }
 
-impl core::fmt::Debug for Part {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("Part(..)")
-    }
-}
+crate::secret::silent!(Part);

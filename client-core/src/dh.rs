@@ -2,8 +2,6 @@
 //!
 //! Invariant: an output that is all zero never leaves [`DhSecret::agree`].
 
-use core::fmt;
-
 use rand_core::CryptoRng;
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;
@@ -51,17 +49,9 @@ impl DhSecret {
     }
 }
 
-impl fmt::Debug for DhSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DhSecret(..)")
-    }
-}
+crate::secret::silent!(DhSecret);
 
-impl fmt::Debug for DhPublic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("DhPublic(..)")
-    }
-}
+crate::secret::silent!(DhPublic);
 
 #[cfg(test)]
 mod tests {

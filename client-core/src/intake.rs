@@ -3,8 +3,6 @@
 //! The commitment is compared, in constant time, before anything is decrypted, so that an envelope opens under one key
 //! of the desk only. A replay is known by H(M0), which the caller keeps.
 
-use core::fmt;
-
 use poterne_protocol::codec::DecodeError;
 use poterne_protocol::desk::DeskId;
 use poterne_protocol::envelope::SealedEnvelope;
@@ -91,11 +89,7 @@ impl IntakeKey {
     }
 }
 
-impl fmt::Debug for IntakeKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("IntakeKey(..)")
-    }
-}
+crate::secret::silent!(IntakeKey);
 
 pub(crate) fn open_first_contact(
     secret: &KemSecret,
@@ -228,11 +222,7 @@ impl OpenedRequest {
     }
 }
 
-impl fmt::Debug for OpenedRequest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OpenedRequest(..)")
-    }
-}
+crate::secret::silent!(OpenedRequest);
 
 #[derive(Deserialize, Serialize, Zeroize, ZeroizeOnDrop)]
 struct Plain {

@@ -27,7 +27,7 @@ use crate::session::start::DeviceKeys;
 const TYPE_HAND_OVER: u8 = 2;
 
 /// What a desk keeps of a request after its adoption, to reach the requester again.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Lifeline {
     /// L.
     pub secret: Secret,
@@ -37,8 +37,10 @@ pub struct Lifeline {
     pub lasting_key: DhPublic,
 }
 
+crate::secret::silent!(Lifeline);
+
 /// A call by the lifeline. Check the certificate (`since` is today − 30) and ask her before anything is sent.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct Call {
     /// The device that calls.
     pub certificate: DeviceCertificate,
@@ -47,6 +49,8 @@ pub struct Call {
     /// Why, and who goes on.
     pub hand_over: HandOver,
 }
+
+crate::secret::silent!(Call);
 
 /// Why an envelope is no call.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]

@@ -24,7 +24,7 @@ const HEADS_MAX: usize = 64;
 const VERSION: u8 = 1;
 
 /// What one envelope of a log says.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct Entry {
     /// The device's index.
     pub author: u16,
@@ -37,6 +37,8 @@ pub struct Entry {
     /// What happened, in order.
     pub events: Vec<Event>,
 }
+
+crate::secret::silent!(Entry);
 
 /// How far a log was read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -25,7 +25,7 @@ use crate::seal;
 use crate::secret::Secret;
 
 /// What a requester wants to ask, as far as it fits into the first contact.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RequestDraft<'a> {
     /// The text or its beginning, at most [`REQUEST_TEXT_BYTES`] bytes.
     pub text: &'a str,

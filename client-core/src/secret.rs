@@ -8,6 +8,18 @@ use poterne_protocol::keys::MailboxSecret;
 use rand_core::CryptoRng;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+/// A `Debug` that says only the name of the type: what people write, keys and identifiers stand in no log.
+macro_rules! silent {
+    ($name:ident) => {
+        impl core::fmt::Debug for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str(concat!(stringify!($name), "(..)"))
+            }
+        }
+    };
+}
+pub(crate) use silent;
+
 /// `N` secret bytes. What they open, the field that holds them says.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Secret<const N: usize = 32>(Box<[u8; N]>);

@@ -3,8 +3,6 @@
 //! Invariant: every signature covers a context that says protocol, version and purpose, and verification is the strict
 //! one, so that a signature has one form.
 
-use core::fmt;
-
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use rand_core::CryptoRng;
 
@@ -71,14 +69,6 @@ fn message(context: &[u8], parts: &[&[u8]]) -> Vec<u8> {
     [&[context], parts].concat().concat()
 }
 
-impl fmt::Debug for SignSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SignSecret(..)")
-    }
-}
+crate::secret::silent!(SignSecret);
 
-impl fmt::Debug for SignPublic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SignPublic(..)")
-    }
-}
+crate::secret::silent!(SignPublic);

@@ -18,7 +18,7 @@ const CREDITS_MAX: usize = 64;
 pub const CREDIT_BYTES: usize = 16;
 
 /// What a message says.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub enum Body {
     /// 5: what was delivered or read.
     Ack(Vec<Ack>),
@@ -48,6 +48,8 @@ pub enum Body {
     Unknown(u8, Zeroizing<Vec<u8>>),
 }
 
+crate::secret::silent!(Body);
+
 /// Messages that were delivered or read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Ack {
@@ -67,7 +69,7 @@ impl Ack {
 }
 
 /// {reason u8, text}.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct Close {
     /// 0 none given, 1 answered, 2 nothing more can be done, 3 not for this desk.
     pub reason: u8,
@@ -75,8 +77,10 @@ pub struct Close {
     pub text: String,
 }
 
+crate::secret::silent!(Close);
+
 /// {what u8, answer u8, H(what was asked) 32}.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Eq, PartialEq)]
 pub struct Consent {
     /// 1 an excerpt travels on, 2 a referral, 3 keeping of a record.
     pub what: u8,
@@ -85,6 +89,8 @@ pub struct Consent {
     /// The hash of the body that asked.
     pub subject: [u8; 32],
 }
+
+crate::secret::silent!(Consent);
 
 /// {relay number u8, count u8, count x code 16}.
 #[derive(Clone, Eq, PartialEq)]
@@ -95,11 +101,7 @@ pub struct Credits {
     pub codes: Vec<[u8; CREDIT_BYTES]>,
 }
 
-impl core::fmt::Debug for Credits {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("Credits(..)")
-    }
-}
+crate::secret::silent!(Credits);
 
 /// {chain u32, n u32}: where two messages claim one place.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -111,7 +113,7 @@ pub struct ForkReport {
 }
 
 /// {form u16, is filled in u8, fields}.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct Form {
     /// Which form, in the desk's numbering.
     pub form: u16,
@@ -121,14 +123,18 @@ pub struct Form {
     pub fields: Vec<u8>,
 }
 
+crate::secret::silent!(Form);
+
 /// {reason u8, target u8, target}: who goes on. Her app asks her, then makes a new contact.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct HandOver {
     /// Why.
     pub reason: Reason,
     /// To whom.
     pub to: Successor,
 }
+
+crate::secret::silent!(HandOver);
 
 /// Why somebody else goes on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -146,7 +152,7 @@ pub enum Reason {
 }
 
 /// Who goes on.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub enum Successor {
     /// 1: another desk, by its card's link.
     Desk(String),
@@ -158,6 +164,8 @@ pub enum Successor {
         key: KemPublic,
     },
 }
+
+crate::secret::silent!(Successor);
 
 impl Reason {
     pub(crate) fn number(self) -> u8 {

@@ -49,13 +49,15 @@ fn take(bytes: &[u8], max: usize) -> &[u8] {
 }
 
 /// Joins the parts of the bodies of one conversation.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Assembler {
     waiting: BTreeMap<(u32, u32), Part>,
 }
 
+crate::secret::silent!(Assembler);
+
 /// A body that is complete.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Whole {
     /// The chain of its parts.
     pub chain: u32,
@@ -66,6 +68,8 @@ pub struct Whole {
     /// Its bytes.
     pub bytes: Zeroizing<Vec<u8>>,
 }
+
+crate::secret::silent!(Whole);
 
 impl Assembler {
     /// Takes in a part. Returns the body that it completes.

@@ -3,8 +3,6 @@
 //!
 //! Invariant: the seed is erased at the end of its day + 132 h, and with it everything here.
 
-use core::fmt;
-
 use poterne_protocol::desk::DeskId;
 use poterne_protocol::kem::KemSecret;
 use poterne_protocol::keys::{MailboxSecret, ReadKey, WriteKey};
@@ -87,8 +85,4 @@ impl EpochSeed {
     }
 }
 
-impl fmt::Debug for EpochSeed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("EpochSeed(..)")
-    }
-}
+crate::secret::silent!(EpochSeed);

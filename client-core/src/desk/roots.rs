@@ -127,8 +127,10 @@ impl RootLink {
 }
 
 /// Signatures by members of a root set, each with the place of its key in the set; places rise.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Default, Eq, PartialEq)]
 pub struct Signatures(Vec<(u8, [u8; SIGNATURE_BYTES])>);
+
+crate::secret::silent!(Signatures);
 
 impl Signatures {
     /// Adds the signature of the key at `place`, instead of an earlier one of that key.

@@ -18,7 +18,7 @@ use crate::sign::{SIGNATURE_BYTES, SignPublic, SignSecret};
 const EVENT_BYTES: usize = 3800;
 
 /// What happened at a desk.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub enum Event {
     /// 3: the answer is stored; the conversation is this device's.
     Adopted(Box<Adopted>),
@@ -81,8 +81,10 @@ pub enum Event {
     Other(u8, Vec<u8>),
 }
 
+crate::secret::silent!(Event);
+
 /// {request 32, lease number 4, L 32, TH0 32, e_R 32, write key 32, two relay numbers, H(own_r1) 32, H(own_r2) 32}.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Adopted {
     /// H(M0).
     pub request: [u8; 32],
@@ -93,6 +95,8 @@ pub struct Adopted {
     /// Where.
     pub answer_box: AnswerBoxWriter,
 }
+
+crate::secret::silent!(Adopted);
 
 impl PartialEq for Adopted {
     fn eq(&self, other: &Self) -> bool {
@@ -106,7 +110,7 @@ impl PartialEq for Adopted {
 impl Eq for Adopted {}
 
 /// {Ed25519 key of the epoch 32, X-Wing key of the epoch 1216, snapshot hash 32, signature 64 by the roster key}.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct LogOpened {
     /// Signs the entries of this log.
     pub signing_key: SignPublic,
@@ -117,6 +121,8 @@ pub struct LogOpened {
     /// By the device's key in the roster.
     pub signature: [u8; SIGNATURE_BYTES],
 }
+
+crate::secret::silent!(LogOpened);
 
 impl LogOpened {
     /// The roster key vouches for the keys of an epoch. `context` is desk id ‖ day ‖ generation ‖ index.

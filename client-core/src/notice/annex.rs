@@ -30,7 +30,7 @@ pub struct Annex {
 }
 
 /// One entry of an annex.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub enum Entry {
     /// 4: a way to the desk that works when nothing else does, as people read it.
     Contact(String),
@@ -53,6 +53,8 @@ pub enum Entry {
         text: String,
     },
 }
+
+crate::secret::silent!(Entry);
 
 impl Annex {
     /// The root chain, where the annex has one.

@@ -19,7 +19,7 @@ use crate::seal::{WHOLE_BYTES, nonce, seal_whole};
 use crate::sign::{SIGNATURE_BYTES, SignSecret};
 
 /// What a coordinator wants a notice to say. The rest follows: suite, expiry, annex hash, signature.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct NoticeDraft {
     /// Whose notice it is.
     pub desk: DeskId,
@@ -44,6 +44,8 @@ pub struct NoticeDraft {
     /// What is wanted rarely.
     pub annex: Annex,
 }
+
+crate::secret::silent!(NoticeDraft);
 
 /// A notice, ready for the log of its day at each relay of the desk.
 #[derive(Clone, Debug)]

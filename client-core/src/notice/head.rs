@@ -53,7 +53,7 @@ pub struct FurtherKey {
 }
 
 /// What a head says.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Head {
     /// Whose notice it is.
     pub desk: DeskId,
@@ -88,6 +88,8 @@ pub struct Head {
     /// By the coordinator, over all of it.
     pub(crate) signature: [u8; SIGNATURE_BYTES],
 }
+
+crate::secret::silent!(Head);
 
 impl PartialEq for Head {
     fn eq(&self, other: &Self) -> bool {

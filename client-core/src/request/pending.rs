@@ -20,7 +20,6 @@ use crate::stored::{self, StoredError};
 const STORED_VERSION: u8 = 1;
 
 /// A request that was sealed, as its requester keeps it.
-#[derive(Debug)]
 pub struct PendingRequest {
     pub(crate) handshake: Secret,
     pub(crate) follow_ups: FollowUpWriter,
@@ -34,6 +33,8 @@ pub struct PendingRequest {
     pub(crate) next_reveal: Reveal,
     pub(crate) relays: [Option<ChosenRelay>; 2],
 }
+
+crate::secret::silent!(PendingRequest);
 
 impl PendingRequest {
     /// H(M0): how both sides name the request.

@@ -10,7 +10,7 @@ use super::{Ahead, CHAIN_MESSAGES_MAX, Mark, RESUME_STEP, mailbox_of};
 use crate::chain::ChainKey;
 use crate::secret::Secret;
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Receiving {
     pub(super) header: Secret,
     /// None for chain 0, which lies in the answer box.
@@ -29,6 +29,8 @@ pub(super) struct Receiving {
     /// The day of the last message.
     pub(super) last_day: Day,
 }
+
+crate::secret::silent!(Receiving);
 
 impl Receiving {
     /// Chain 0.

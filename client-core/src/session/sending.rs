@@ -10,7 +10,7 @@ use crate::body::PartMark;
 use crate::chain::ChainKey;
 use crate::secret::Secret;
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Sending {
     pub(super) index: u32,
     pub(super) chain: ChainKey,
@@ -25,6 +25,8 @@ pub(super) struct Sending {
     pub(super) previous: u32,
     pub(super) sent: BTreeMap<u32, Mark>,
 }
+
+crate::secret::silent!(Sending);
 
 impl Sending {
     /// Chain 0.
