@@ -9,6 +9,9 @@ pub mod head;
 pub mod relays;
 pub mod trust;
 
+#[cfg(test)]
+mod tests;
+
 use poterne_protocol::codec::DecodeError;
 use poterne_protocol::desk::{CardSecret, DeskId};
 use poterne_protocol::kdf;
@@ -34,8 +37,10 @@ use crate::stored::StoredError;
 pub const NOTICE_GRACE_SECS: u64 = 24 * 3600;
 
 /// H(head): what a first contact echoes.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct NoticeHash(pub [u8; 32]);
+
+crate::secret::silent!(NoticeHash);
 
 /// A notice that was verified, or that the coordinator itself has made.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -247,18 +247,3 @@ impl TryFrom<Plain> for NoticeTrust {
         })
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use crate::fixture::{Desk, TODAY, now};
-
-    #[test]
-    fn a_first_notice_is_believed_by_the_card_alone() {
-        let mut desk = Desk::new(1);
-        let published = desk.publish(desk.draft(1, None));
-        let mut trust = desk.trust();
-        let notice = trust.verify(published.envelopes.last().unwrap(), &[], TODAY, now()).unwrap();
-        assert_eq!(notice, published.notice);
-        assert_eq!(trust.highest(), Some(notice.version()));
-    }
-}
