@@ -4,6 +4,9 @@
 //! believed, `DeviceCertificate::check` says; whether it counts beside an answer that is there already,
 //! [`Session::judge`]. Her first message binds; from then on dk_R is gone and no further answer opens.
 
+#[cfg(test)]
+mod tests;
+
 use poterne_protocol::codec::DecodeError;
 use poterne_protocol::envelope::SealedEnvelope;
 use poterne_protocol::limits::LEASE_NUMBER_MAX;
@@ -21,7 +24,7 @@ use crate::session::{OpenError, Opened, Session, establish};
 pub const REPLACEMENTS_MAX: u8 = 3;
 
 /// An answer that opens. Check its certificate before anything is sent.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Answer {
     /// Who answered.
     pub certificate: DeviceCertificate,
@@ -32,6 +35,8 @@ pub struct Answer {
     /// The conversation that begins with it.
     pub session: Session,
 }
+
+crate::secret::silent!(Answer);
 
 /// Why an envelope is no answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
