@@ -35,6 +35,8 @@ pub mod session;
 pub mod sign;
 pub mod stored;
 mod talk;
+#[cfg(test)]
+mod tests;
 pub mod transcript;
 pub mod vault;
 mod watch;

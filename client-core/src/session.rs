@@ -18,6 +18,8 @@ mod sending;
 pub(crate) mod start;
 mod step;
 mod stored;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -56,7 +58,7 @@ const REMEMBERED_DAYS: u32 = 30;
 pub const RESUME_STEP: u32 = 32;
 
 /// One end of a conversation.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Session {
     id: [u8; 32],
     role: Role,
@@ -67,6 +69,8 @@ pub struct Session {
     follow_ups: u32,
     receiving: BTreeMap<u32, Receiving>,
 }
+
+crate::secret::silent!(Session);
 
 /// Which end of the conversation this is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -144,39 +148,4 @@ fn chain_mailbox(mailbox: &Secret, j: u32) -> MailboxSecret {
 /// The place among its chain's mailboxes of the mailbox that message `n` lies in; the last one where there is no such n.
 fn mailbox_of(n: u32) -> u32 {
     (n / MAILBOX_MESSAGES).min(CHAIN_MAILBOXES - 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::OpenError;
-    use crate::fixture::{TODAY, pair, part};
-
-    #[test]
-    fn messages_go_both_ways_over_several_turns() {
-        let mut it = pair(1);
-        for turn in 0..5 {
-            for number in 0..3 {
-                let text = format!("hers {turn}.{number}");
-                let sealed = it.requester.seal(&part(&text), &mut it.rng).unwrap();
-                let opened = it.volunteer.open(&sealed.envelope, TODAY).unwrap();
-                assert_eq!(
-                    (opened.chain, opened.n, opened.bytes.as_slice()),
-                    (2 * turn + 1, number, text.as_bytes())
-                );
-            }
-            for number in 0..2 {
-                let text = format!("theirs {turn}.{number}");
-                let sealed = it.volunteer.seal(&part(&text), &mut it.rng).unwrap();
-                let opened = it.requester.open(&sealed.envelope, TODAY).unwrap();
-                assert_eq!((opened.chain, opened.n), (2 * turn + 2, number));
-            }
-        }
-    }
-
-    #[test]
-    fn a_message_that_comes_again_is_known() {
-        let mut it = pair(2);
-        let again = it.requester.open(&it.first.envelope, TODAY);
-        assert_eq!(again.unwrap_err(), OpenError::Duplicate { chain: 0, n: 0 });
-    }
 }
