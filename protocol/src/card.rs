@@ -22,8 +22,8 @@ const SCHEME: &str = "poterne:";
 /// Bytes of the longest card, base64url taking four letters for three bytes.
 const CARD_BYTES: usize = (CARD_LETTERS - SCHEME.len()) * 3 / 4;
 
-/// What a requester holds of a desk.
-#[derive(Clone, Debug)]
+/// What a requester holds of a desk. `Debug` hides all of it: no log tells whose card was read.
+#[derive(Clone)]
 pub struct Card {
     desk: DeskId,
     secret: CardSecret,
@@ -60,6 +60,12 @@ pub struct PathSecret(pub Zeroizing<[u8; 16]>);
 /// A printed ticket, as it is before it has a relay's form.
 #[derive(Clone)]
 pub struct Ticket(pub Zeroizing<Vec<u8>>);
+
+impl fmt::Debug for Card {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Card(..)")
+    }
+}
 
 impl fmt::Debug for PathSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
