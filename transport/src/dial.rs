@@ -98,7 +98,7 @@ async fn dial_patiently(
 async fn connect(at: &HostPort) -> Result<(Endpoint, Connection), DialError> {
     let addresses = resolve(at).await?;
     // One dead address family must not use up the time of the other.
-    let share = CONNECT_TIMEOUT / u32::try_from(addresses.len() + 1).unwrap_or(u32::MAX);
+    let share = CONNECT_TIMEOUT / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
     let mut outcome = Err(DialError::Unreachable);
     for address in addresses {
         outcome = connect_to(address, &server_name(at), share).await;
@@ -138,7 +138,11 @@ async fn connect_to(
 ) -> Result<(Endpoint, Connection), DialError> {
     let endpoint = quic::client_endpoint(address).map_err(|_| DialError::Unreachable)?;
     let connecting = endpoint.connect(address, name).map_err(|_| DialError::Unreachable)?;
-    match timeout(patience, connecting).await {
+    let connected = tokio::select! {
+        connected = timeout(patience, connecting) => connected,
+        () = quic::is_refused(address) => return Err(DialError::Unreachable),
+    };
+    match connected {
         Ok(Ok(connection)) => Ok((endpoint, connection)),
         Ok(Err(quinn::ConnectionError::TimedOut)) | Err(_) => Err(DialError::Timeout),
         Ok(Err(quinn::ConnectionError::VersionMismatch)) => Err(DialError::Version),

@@ -10,6 +10,7 @@ use quinn::{
     TransportConfig, VarInt,
 };
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::UdpSocket;
 
 use crate::bounds::{
     CLIENT_IDLE, CONNECTION_WINDOW_BYTES, KEEP_ALIVE, SEND_WINDOW_BYTES, STREAM_WINDOW_BYTES,
@@ -19,11 +20,7 @@ use crate::tls;
 
 /// A socket for dialling addresses of the family of `towards`.
 pub(crate) fn client_endpoint(towards: SocketAddr) -> io::Result<Endpoint> {
-    let any: SocketAddr = match towards {
-        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-    };
-    let mut endpoint = endpoint(any, None)?;
+    let mut endpoint = endpoint(socket(any_of_family(towards))?, None)?;
     let mut config = ClientConfig::new(Arc::new(tls::client_config()));
     config.transport_config(Arc::new(client_transport()));
     endpoint.set_default_client_config(config);
@@ -34,16 +31,47 @@ pub(crate) fn client_endpoint(towards: SocketAddr) -> io::Result<Endpoint> {
 pub(crate) fn server_endpoint(address: SocketAddr, transport: TransportConfig) -> io::Result<Endpoint> {
     let mut config = ServerConfig::with_crypto(Arc::new(tls::server_config()));
     config.transport_config(Arc::new(transport));
-    endpoint(address, Some(config))
+    endpoint(socket(address)?, Some(config))
 }
 
-fn endpoint(address: SocketAddr, server: Option<ServerConfig>) -> io::Result<Endpoint> {
+/// Ready only where the other machine says that nobody listens there: QUIC itself would go on until its timeout. One
+/// empty datagram, which a relay drops.
+pub(crate) async fn is_refused(address: SocketAddr) {
+    if probe(address).await.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
+        return;
+    }
+    std::future::pending().await
+}
+
+async fn probe(address: SocketAddr) -> io::Result<()> {
+    let socket = UdpSocket::bind(any_of_family(address)).await?;
+    socket.connect(address).await?;
+    socket.send(&[]).await?;
+    socket.recv(&mut [0]).await.map(drop)
+}
+
+fn any_of_family(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    }
+}
+
+fn endpoint(socket: Socket, server: Option<ServerConfig>) -> io::Result<Endpoint> {
+    Endpoint::new(EndpointConfig::default(), server, socket.into(), Arc::new(TokioRuntime))
+}
+
+fn socket(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     // The system caps what it does not allow; a smaller buffer costs speed only.
     socket.set_recv_buffer_size(UDP_BUFFER_BYTES).ok();
     socket.set_send_buffer_size(UDP_BUFFER_BYTES).ok();
+    if address.is_ipv6() {
+        // All addresses are those of IPv4 too, whatever the system's default.
+        socket.set_only_v6(false)?;
+    }
     socket.bind(&address.into())?;
-    Endpoint::new(EndpointConfig::default(), server, socket.into(), Arc::new(TokioRuntime))
+    Ok(socket)
 }
 
 fn client_transport() -> TransportConfig {

@@ -232,3 +232,13 @@ async fn a_dead_address_is_given_up_in_time() {
     let error = dial(&address, &mut NewestDescriptor::since(Day(0)), &mut rng()).await.err();
     assert!(matches!(error, Some(DialError::Timeout | DialError::Unreachable)), "{error:?}");
 }
+
+#[tokio::test]
+async fn a_port_where_nobody_listens_is_told_at_once() {
+    let relay = Relay::start().await;
+    let address = relay.address();
+    relay.drain();
+    relay.ended().await;
+    let error = dial(&address, &mut NewestDescriptor::default(), &mut rng()).await.err();
+    assert_eq!(error, Some(DialError::Unreachable));
+}

@@ -14,7 +14,7 @@ use poterne_protocol::op::{Answer, Request};
 use quinn::{RecvStream, SendStream};
 use rand_core::UnwrapErr;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, interval, timeout, timeout_at};
 use zeroize::Zeroizing;
 
 use super::{Event, Service, Shared, has_begun};
@@ -22,6 +22,8 @@ use crate::bounds::{FRAMES_BEFORE_CHANNEL, WRITE_BATCH_BYTES};
 use crate::frames::{FrameReader, StreamError, write, write_frame};
 use crate::network::Network;
 
+/// Between two looks whether the channel's request key still lives.
+const KEY_CHECK: Duration = Duration::from_secs(60);
 /// Until a request must be answered, the longest wait of a fetch included. Beyond, the channel ends without an answer:
 /// the outcome is unknown, and the client repeats.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
@@ -169,6 +171,7 @@ impl<S: Service> Channel<'_, S> {
     async fn run(mut self, first: Zeroizing<Vec<u8>>) -> Result<(), StreamError> {
         self.begin(&first).await?;
         let mut draining = self.stream.shared.draining.clone();
+        let mut key_checks = interval(KEY_CHECK);
         loop {
             let may_read = self.calls.len() < self.stream.shared.limits.requests_per_channel;
             tokio::select! {
@@ -178,19 +181,30 @@ impl<S: Service> Channel<'_, S> {
                     error => return self.stream.told_of_faults(error).await.map(drop),
                 },
                 Some(call) = self.calls.join_next() => self.answer(call).await?,
+                _ = key_checks.tick() => self.end_with_key().await?,
                 () = has_begun(&mut draining) => return self.drain().await,
             }
         }
+    }
+
+    /// Ends the channel once its request key is erased: its keys would open what was recorded under that.
+    async fn end_with_key(&mut self) -> Result<(), StreamError> {
+        match self.stream.shared.service.keys().secret(self.channel.day()) {
+            Some(_) => Ok(()),
+            None => self.end_as_unknown().await,
+        }
+    }
+
+    async fn end_as_unknown(&mut self) -> Result<(), StreamError> {
+        self.stream.fault(Fault::ChannelUnknown).await?;
+        Err(StreamError::Ended)
     }
 
     /// Opens and begins one request. A frame that does not open ends the channel: it was not the client's next one.
     async fn take(&mut self, frame: &OuterFrame) -> Result<(), StreamError> {
         match self.channel.open_request(frame) {
             Ok(inner) => self.begin(&inner).await,
-            Err(_) => {
-                self.stream.fault(Fault::ChannelUnknown).await?;
-                Err(StreamError::Ended)
-            }
+            Err(_) => self.end_as_unknown().await,
         }
     }
 

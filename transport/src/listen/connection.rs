@@ -12,7 +12,12 @@ use crate::bounds::HANDSHAKE_TIMEOUT;
 
 /// Serves a connection to its end.
 pub(super) async fn serve<S: Service>(shared: Arc<Shared<S>>, incoming: Incoming, mut place: Place) {
-    let Some(connection) = shake_hands(incoming).await else {
+    let mut draining = shared.draining.clone();
+    let shaken = tokio::select! {
+        shaken = shake_hands(incoming) => shaken,
+        () = has_begun(&mut draining) => return,
+    };
+    let Some(connection) = shaken else {
         shared.service.note(Event::HandshakeFailed);
         return;
     };
