@@ -17,6 +17,9 @@ use crate::store;
 
 pub use load::{ConfigError, ENVIRONMENT_PREFIX, load};
 
+/// Pages of an envelope's size in a MiB.
+const PAGES_PER_MIB: u32 = 256;
+
 settings::settings! {
     /// All that an operator can set. Relative paths start at the folder of the config file.
     pub struct Config {
@@ -60,6 +63,8 @@ settings::settings! {
         reserve_percent: u8 = 5,
         /// Minutes within which a deleted envelope is overwritten on the disk.
         erase_minutes: u16 = 10,
+        /// MiB of one file of the envelope log, from 1 to 1024. Four are there from the start.
+        segment_mib: u32 = 64,
 
         /// Connections at the same time at most. Each idle one holds about 40 KiB.
         connections: u32 = 16_384,
@@ -100,6 +105,7 @@ impl Config {
     /// behind an erasure is overwritten in time.
     pub fn store(&self) -> store::Config {
         store::Config {
+            segment_pages: self.segment_mib * PAGES_PER_MIB,
             reserve_bytes: self.reserve_bytes,
             reserve_percent: self.reserve_percent,
             erase_after: Duration::from_secs(u64::from(self.erase_minutes) * 24),

@@ -81,6 +81,7 @@ fn check(config: &Config) -> Result<(), ConfigError> {
             "listening on all addresses, it must name the host and port for clients",
         ),
         ("requests_per_channel", config.requests_per_channel > 0, at_least_one),
+        ("segment_mib", (1..=1024).contains(&config.segment_mib), "it must be from 1 to 1024"),
         ("reserve_percent", config.reserve_percent < 100, "it must be less than 100"),
     ];
     match rules.iter().find(|(_, holds, _)| !holds) {
