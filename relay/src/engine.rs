@@ -34,7 +34,8 @@ const TICK: Duration = Duration::from_millis(250);
 /// What is told to those for whom there is no room.
 const RETRY_AFTER_SECS: u16 = 2;
 
-/// What the engine does beside requests, at each tick: tells the store of the day, and the rules of a full disk.
+/// What the engine does beside requests, at each tick and when nothing is staged: days that pass, and whatever the
+/// store does in its free time.
 pub type Tend<S> = Box<dyn FnMut(&mut Relay<S>) + Send>;
 
 /// The way to the engine's thread. The thread ends when this is dropped, after the group that it works on.
@@ -131,14 +132,10 @@ impl<S: Store> Worker<S> {
             return;
         }
         self.tended = Some(now);
-        (self.tend)(&mut self.relay);
-        let over = self.waiting.take_over(now);
-        if over.is_empty() {
-            return;
-        }
-        // What is shown must be durable, here as in every group.
+        // Makes durable what damaged records have staged, so that nothing is.
         let committed = self.relay.commit();
-        for waiter in over {
+        (self.tend)(&mut self.relay);
+        for waiter in self.waiting.take_over(now) {
             self.decide_waiter(waiter, committed, now, false);
         }
     }

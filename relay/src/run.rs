@@ -5,9 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use poterne_relay_core::relay::Relay;
-use poterne_relay_core::store::Store;
+use anyhow::{Context as _, anyhow};
 use poterne_transport::listen::{Limits, Listener};
 use rand_core::UnwrapErr;
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,23 +15,23 @@ use tokio::time::timeout;
 
 use crate::config::Config;
 use crate::door::Door;
-use crate::engine::{Engine, Tend};
+use crate::engine::Engine;
 use crate::metrics::{self, Metrics};
 use crate::today::Today;
-use crate::{clock, identity_file};
+use crate::{clock, identity_file, private_file, store};
 
 /// All of a drain; an operator's stop promises ten seconds.
 const DRAIN_LIMIT: Duration = Duration::from_secs(9);
 
 /// Serves until a signal, or the end of standard input where that is asked for, and drains.
-pub async fn run<S: Store + Send + 'static>(
-    config: &Config,
-    relay: Relay<S>,
-    tend: Tend<S>,
-    until_stdin_closes: bool,
-) -> anyhow::Result<()> {
+pub async fn run(config: &Config, until_stdin_closes: bool) -> anyhow::Result<()> {
     let identity = identity_file::read(&config.identity_file)?;
     let mut rng = UnwrapErr(getrandom::SysRng);
+    let path = config.store_dir();
+    private_file::make_dir(&path).with_context(|| format!("making {}", path.display()))?;
+    let (relay, tend) = store::start(&path, config.policy(), config.store()).with_context(|| {
+        format!("The store in {} does not open. Run `poterne-relay doctor`", path.display())
+    })?;
     let today = Arc::new(Today::begin(config, identity, clock::now(), &mut rng)?);
     let metrics = Arc::new(Metrics::default());
     let (drain, draining) = watch::channel(false);
@@ -98,7 +96,7 @@ fn told(listen: SocketAddr, error: &io::Error) -> anyhow::Error {
         ),
         _ => (format!("can't be listened on ({error})"), "Run `poterne-relay doctor`."),
     };
-    anyhow::anyhow!("The address {listen} {what}. {then}")
+    anyhow!("The address {listen} {what}. {then}")
 }
 
 async fn serve_metrics(port: u16, metrics: Arc<Metrics>) {

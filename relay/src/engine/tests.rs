@@ -90,7 +90,7 @@ async fn a_wait_ends_with_its_time() {
 #[tokio::test]
 async fn after_a_failed_commit_nothing_is_promised() {
     let mut store = MemoryStore::default();
-    store.fail_commits(1);
+    store.fail_commits(100);
     let engine = engine_over(store);
     assert!(matches!(engine.handle(put(1, 7)).await, Answer::ReadOnly));
 }
