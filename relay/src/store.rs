@@ -44,7 +44,7 @@ pub use start::start;
 pub struct Config {
     /// Pages of 4096 bytes in a new segment: 64 MiB by default.
     pub segment_pages: u32,
-    /// Segments that are kept ready at least, one of which puts may not use.
+    /// Segments that are kept ready, two of which puts may not use.
     pub spares: usize,
     /// Files in no use that are kept to be used again; more are given back to the disk.
     pub free_files: usize,
@@ -70,7 +70,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             segment_pages: 16_384,
-            spares: 3,
+            spares: 4,
             free_files: 4,
             reserve_bytes: 256 << 20,
             reserve_percent: 5,

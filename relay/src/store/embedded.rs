@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use poterne_protocol::envelope::SealedEnvelope;
 use poterne_protocol::mailbox::MailboxId;
@@ -21,6 +22,7 @@ use super::log::{AppendError, Log};
 use super::page::Address;
 use super::record::{Content, Owner, Record, claim_memory, ghost};
 use super::shared::{Mode, Shared};
+use super::spares::Purpose;
 
 /// A store in a directory of its own.
 pub struct EmbeddedStore {
@@ -62,7 +64,7 @@ impl EmbeddedStore {
 
     /// Whether a write has failed: nothing is taken any more, reading goes on.
     pub fn is_read_only(&self) -> bool {
-        self.log.is_read_only()
+        self.log.is_read_only() || self.shared.has_failed.load(Ordering::Acquire)
     }
 
     /// The day that the store goes by: what ended before it is not loaded.
@@ -83,8 +85,9 @@ impl EmbeddedStore {
         &mut self,
         record: Record,
         envelope: Option<SealedEnvelope>,
+        purpose: Purpose,
     ) -> Option<Address> {
-        match self.log.stage(&record.encode(), envelope) {
+        match self.log.stage(&record.encode(), envelope, purpose) {
             Ok(address) => {
                 self.staged.records.push((address, record));
                 Some(address)
@@ -107,7 +110,8 @@ impl EmbeddedStore {
         let content = Content::Change(change.clone(), ghost);
         let lasts = lasts(&change, self.today);
         let record = Record { lasts, ..Record::new(Owner::from(&id), ended.into_iter().collect(), content) };
-        if let Some(address) = self.stage_record(record, envelope) {
+        let purpose = if envelope.is_some() { Purpose::Put } else { Purpose::Other };
+        if let Some(address) = self.stage_record(record, envelope, purpose) {
             change.place(Locator(address.to_number()));
         }
         state.apply(&change);
@@ -122,7 +126,11 @@ impl EmbeddedStore {
         self.staged.leases.insert(tag, (mailbox, lease.claim_id));
         let content = Content::Lease(mailbox, lease.claim_id);
         let lasts = Some(claim_memory(lease.claimed_at.day()));
-        self.stage_record(Record { lasts, ..Record::new(Owner::from(&tag), Vec::new(), content) }, None);
+        self.stage_record(
+            Record { lasts, ..Record::new(Owner::from(&tag), Vec::new(), content) },
+            None,
+            Purpose::Other,
+        );
     }
 
     fn stage_voucher(&mut self, VoucherChange { id, left }: VoucherChange) {
@@ -133,7 +141,7 @@ impl EmbeddedStore {
         let content = if left > 0 { Content::Voucher(left) } else { Content::Drop };
         let record = Record::new(Owner::from(&id), earlier.into_iter().collect(), content);
         let stands = record.stands();
-        let address = self.stage_record(record, None).filter(|_| stands);
+        let address = self.stage_record(record, None, Purpose::Other).filter(|_| stands);
         self.staged.vouchers.insert(id, (left, address));
     }
 
@@ -255,6 +263,9 @@ impl Store for EmbeddedStore {
 
     fn commit(&mut self) -> Result<(), CommitError> {
         let staged = std::mem::take(&mut self.staged);
+        if self.is_read_only() {
+            self.log.set_read_only();
+        }
         if staged.records.is_empty() && !staged.failed {
             return if self.is_read_only() { Err(CommitError) } else { Ok(()) };
         }

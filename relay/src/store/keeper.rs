@@ -41,17 +41,26 @@ pub enum SettleError {
 }
 
 impl Shared {
-    /// Whether the disk has room for another segment beside what puts leave alone.
-    pub fn may_grow(&self) -> bool {
+    /// Whether the disk has room for another segment, beside what puts leave alone where it is for them.
+    fn may_grow(&self, for_puts: bool) -> bool {
         let Ok(space) = self.medium.space() else { return false };
         let percent = space.total / 100 * u64::from(self.config.reserve_percent);
+        let reserve = if for_puts { self.config.reserve_bytes.max(percent) } else { 0 };
         let segment = u64::from(self.config.segment_pages) * PAGE_BYTES as u64;
-        space.available >= self.config.reserve_bytes.max(percent) + segment
+        space.available >= reserve + segment
+    }
+
+    /// Passes a result on. Any failure but of a full disk is the end of writing: nobody knows what else is lost.
+    fn heeded<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        if result.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::StorageFull) {
+            self.has_failed.store(true, Ordering::Release);
+        }
+        result
     }
 
     /// Sees to it that a put finds a spare segment, if that can be had soon. Says whether it can.
     pub fn await_spare(&self) -> bool {
-        if self.spares.free() == 0 && !self.may_grow() {
+        if self.spares.free() == 0 && !self.may_grow(true) {
             return self.spares.ready() > RESERVED_SPARES;
         }
         if self.is_kept.load(Ordering::Acquire) {
@@ -67,16 +76,17 @@ impl Shared {
 
     /// Makes one more spare segment where one is wanted. Says whether it did.
     pub fn prepare(&self) -> io::Result<bool> {
-        let wanted = self.spares.ready() < self.config.spares;
-        if !wanted || (self.spares.free() == 0 && !self.may_grow()) {
+        let ready = self.spares.ready();
+        let may = self.spares.free() > 0 || self.may_grow(ready >= RESERVED_SPARES);
+        if ready >= self.config.spares || !may {
             return Ok(false);
         }
-        self.spares.prepare().map(|()| true)
+        self.heeded(self.spares.prepare()).map(|()| true)
     }
 
     /// Gives files in no use back to the disk where there are too many, or where the disk is short of room.
     pub fn give_back(&self) -> io::Result<bool> {
-        let kept = if self.may_grow() { self.config.free_files } else { 0 };
+        let kept = if self.may_grow(true) { self.config.free_files } else { 0 };
         let wanted = self.spares.ready() < self.config.spares;
         if wanted || self.spares.free() <= kept { Ok(false) } else { self.spares.discard_one() }
     }
@@ -85,10 +95,7 @@ impl Shared {
     pub fn erase(&self) -> io::Result<u64> {
         let mut erased = 0;
         for (segment, runs) in self.due_for_erasure() {
-            for run in &runs {
-                write_zeros(&*segment.file, run.clone())?;
-            }
-            segment.file.sync_data()?;
+            self.heeded(erase(&segment, &runs))?;
             erased += runs.iter().map(|run| u64::from(run.end - run.start)).sum::<u64>();
             if let Some(pages) = self.inner().book.pages(segment.header.sequence) {
                 pages.cleaned(runs.into_iter().flatten());
@@ -156,7 +163,7 @@ impl Shared {
         let mut retired = 0;
         while let Some((segment, used)) = self.next_to_retire() {
             let sequence = segment.header.sequence;
-            let file = retire(&segment, std::iter::once(1..used).collect())?;
+            let file = self.heeded(retire(&segment, std::iter::once(1..used).collect()))?;
             let mut inner = self.inner();
             inner.retiring.pop_front();
             inner.book.end(sequence);
@@ -179,6 +186,13 @@ impl Shared {
         };
         Some((one.segment.clone(), one.pages.end))
     }
+}
+
+fn erase(segment: &Segment, runs: &[Range<PageNumber>]) -> io::Result<()> {
+    for run in runs {
+        write_zeros(&*segment.file, run.clone())?;
+    }
+    segment.file.sync_data()
 }
 
 /// Rows on their way to the index.

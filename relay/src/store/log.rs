@@ -11,7 +11,7 @@ use poterne_protocol::envelope::SealedEnvelope;
 
 use super::block::{BlockBuilder, Group};
 use super::page::{self, Address, Page, PageNumber, Place};
-use super::spares::{RESERVED_SPARES, Segment, Spares};
+use super::spares::{Purpose, RESERVED_SPARES, Segment, Spares};
 
 /// Why a group was not appended.
 #[derive(Debug, thiserror::Error)]
@@ -74,18 +74,30 @@ impl Log {
         self.failed
     }
 
-    /// Whether one more record with an envelope can be staged.
+    /// Takes no more: something else that the log relies on has failed.
+    pub fn set_read_only(&mut self) {
+        self.failed = true;
+    }
+
+    /// Whether one more record with an envelope can be staged. While the reserve is not whole, the rest of the active
+    /// segment is part of it.
     pub fn has_room(&self) -> bool {
         let fits = |active: &Active| active.next + 2 <= active.segment.header.end_page();
-        self.plan.active.as_ref().is_some_and(fits) || self.spares.ready() > RESERVED_SPARES
+        let needed = RESERVED_SPARES + usize::from(!self.plan.active.as_ref().is_some_and(fits));
+        self.spares.ready() >= needed
     }
 
     /// Stages a record of 1 to 255 bytes for the next commit. Where there is no room, that commit will fail.
-    pub fn stage(&mut self, record: &[u8], envelope: Option<SealedEnvelope>) -> Result<Address, AppendError> {
+    pub fn stage(
+        &mut self,
+        record: &[u8],
+        envelope: Option<SealedEnvelope>,
+        purpose: Purpose,
+    ) -> Result<Address, AppendError> {
         if self.failed {
             return Err(AppendError::ReadOnly);
         }
-        let staged = self.plan.add(record, envelope, &self.spares);
+        let staged = self.plan.add(record, envelope, purpose, &self.spares);
         self.plan.overflowed |= staged.is_none();
         staged.ok_or(AppendError::NoSpace)
     }
@@ -145,10 +157,16 @@ impl Plan {
         Self { active, blocks: Vec::new(), begun: Vec::new(), overflowed: false }
     }
 
-    fn add(&mut self, record: &[u8], envelope: Option<SealedEnvelope>, spares: &Spares) -> Option<Address> {
+    fn add(
+        &mut self,
+        record: &[u8],
+        envelope: Option<SealedEnvelope>,
+        purpose: Purpose,
+        spares: &Spares,
+    ) -> Option<Address> {
         let pages = PageNumber::from(envelope.is_some());
         if !self.has_room(BlockBuilder::cost(record), pages) {
-            self.begin_block(pages, spares)?;
+            self.begin_block(pages, purpose, spares)?;
         }
         let block = self.blocks.last_mut().expect("a block with room was begun");
         let index = block.builder.records();
@@ -165,10 +183,10 @@ impl Plan {
         block.builder.fits(1, bytes) && active.next + pages <= active.segment.header.end_page()
     }
 
-    fn begin_block(&mut self, pages: PageNumber, spares: &Spares) -> Option<()> {
+    fn begin_block(&mut self, pages: PageNumber, purpose: Purpose, spares: &Spares) -> Option<()> {
         let fits = |active: &Active| active.next + 1 + pages <= active.segment.header.end_page();
         if !self.active.as_ref().is_some_and(fits) {
-            let segment = spares.take(pages > 0)?;
+            let segment = spares.take(purpose)?;
             self.begun.push(segment.clone());
             self.active = Some(Active { segment, next: 1 });
         }
@@ -252,10 +270,10 @@ mod tests {
     #[test]
     fn a_group_costs_one_sync_and_is_found_again() {
         let disk = SimDisk::new(Faults::default());
-        let mut log = log(&disk, 2);
+        let mut log = log(&disk, 3);
         let before = disk.syncs();
-        log.stage(b"a", Some(envelope(1))).expect("stages");
-        log.stage(b"b", None).expect("stages");
+        log.stage(b"a", Some(envelope(1)), Purpose::Put).expect("stages");
+        log.stage(b"b", None, Purpose::Other).expect("stages");
         let committed = log.commit().expect("commits");
         assert_eq!(disk.syncs() - before, 1);
         assert_eq!(records(&committed.begun[0]), [b"a", b"b"]);
@@ -264,9 +282,10 @@ mod tests {
     #[test]
     fn a_group_may_go_on_in_the_next_segment() {
         let disk = SimDisk::new(Faults::default());
-        let mut log = log(&disk, 3);
-        let addresses: Vec<Address> =
-            (0..10).map(|byte| log.stage(&[byte], Some(envelope(byte))).expect("stages")).collect();
+        let mut log = log(&disk, 4);
+        let addresses: Vec<Address> = (0..10)
+            .map(|byte| log.stage(&[byte], Some(envelope(byte)), Purpose::Put).expect("stages"))
+            .collect();
         let committed = log.commit().expect("commits");
         assert_eq!(committed.begun.len(), 2);
         assert_eq!(
@@ -277,35 +296,35 @@ mod tests {
     }
 
     #[test]
-    fn puts_leave_the_last_spare_to_deletes() {
+    fn puts_leave_the_last_spares_to_deletes() {
         let disk = SimDisk::new(Faults::default());
-        let mut log = log(&disk, 1);
-        assert!(matches!(log.stage(b"put", Some(envelope(1))), Err(AppendError::NoSpace)));
+        let mut log = log(&disk, 2);
+        assert!(matches!(log.stage(b"put", Some(envelope(1)), Purpose::Put), Err(AppendError::NoSpace)));
         assert!(matches!(log.commit(), Err(AppendError::NoSpace)));
-        log.stage(b"delete", None).expect("stages");
+        log.stage(b"delete", None, Purpose::Other).expect("stages");
         log.commit().expect("commits");
     }
 
     #[test]
     fn a_group_that_found_no_room_leaves_the_log_as_it_was() {
         let disk = SimDisk::new(Faults::default());
-        let mut log = log(&disk, 2);
+        let mut log = log(&disk, 3);
         let written = disk.bytes_written();
-        while log.stage(b"put", Some(envelope(1))).is_ok() {}
+        while log.stage(b"put", Some(envelope(1)), Purpose::Put).is_ok() {}
         assert!(matches!(log.commit(), Err(AppendError::NoSpace)));
         assert_eq!(disk.bytes_written(), written);
-        log.stage(b"put", Some(envelope(1))).expect("stages");
+        log.stage(b"put", Some(envelope(1)), Purpose::Put).expect("stages");
         log.commit().expect("commits");
     }
 
     #[test]
     fn after_a_failed_sync_nothing_is_taken() {
         let disk = SimDisk::new(Faults::default());
-        let mut log = log(&disk, 2);
+        let mut log = log(&disk, 3);
         disk.set_faults(Faults { failed_sync_at: Some(disk.syncs()), ..Faults::default() });
-        log.stage(b"a", None).expect("stages");
+        log.stage(b"a", None, Purpose::Other).expect("stages");
         assert!(matches!(log.commit(), Err(AppendError::Failed(_))));
-        assert!(matches!(log.stage(b"b", None), Err(AppendError::ReadOnly)));
+        assert!(matches!(log.stage(b"b", None, Purpose::Other), Err(AppendError::ReadOnly)));
         assert!(matches!(log.commit(), Err(AppendError::ReadOnly)));
     }
 }

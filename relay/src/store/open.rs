@@ -140,9 +140,7 @@ fn assemble(
         tracing::warn!(damage = ?inner.damage, "the log was not as it was left");
     }
     let shared = Arc::new(Shared::new(config, medium, spares.clone(), indexes, inner));
-    while spares.ready() <= RESERVED_SPARES && shared.may_grow() {
-        spares.prepare()?;
-    }
+    while spares.ready() <= RESERVED_SPARES && shared.prepare()? {}
     Ok(EmbeddedStore::new(shared, Log::new(active, spares, group), today))
 }
 

@@ -37,6 +37,8 @@ pub struct Shared {
     pub indexes: Box<dyn IndexFactory>,
     /// A thread does the work behind the commits.
     pub is_kept: AtomicBool,
+    /// A file of the log could not be written or synced: nothing is taken any more.
+    pub has_failed: AtomicBool,
     inner: Mutex<Inner>,
 }
 
@@ -140,7 +142,15 @@ impl Shared {
         indexes: Box<dyn IndexFactory>,
         inner: Inner,
     ) -> Self {
-        Self { config, medium, spares, indexes, is_kept: AtomicBool::new(false), inner: Mutex::new(inner) }
+        Self {
+            config,
+            medium,
+            spares,
+            indexes,
+            is_kept: AtomicBool::new(false),
+            has_failed: AtomicBool::new(false),
+            inner: Mutex::new(inner),
+        }
     }
 
     /// Builds the index anew from the log. Only for the thread that commits, with nothing staged and unwritten: no

@@ -1,8 +1,8 @@
 //! Segments that wait to be used: written full of zeros and with their header lasting, so that the commit that takes
 //! one neither grows a file nor syncs a directory (docs/spec/store.md §3).
 //!
-//! Spares are used in the order of their sequence numbers. The last one is kept for everything that is not a put, so
-//! that a full disk does not stop deletes, leases and closes.
+//! Spares are used in the order of their sequence numbers. Puts leave the last two alone, so that a full disk does not
+//! stop deletes, leases and closes; these leave the last one to copying, which gives room back.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -14,7 +14,30 @@ use super::page::{self, PAGE_BYTES, PageNumber};
 use super::segment::{SegmentHeader, write_header};
 
 /// Spares that puts may not take.
-pub const RESERVED_SPARES: usize = 1;
+pub const RESERVED_SPARES: usize = 2;
+
+/// What a segment is begun for.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Purpose {
+    /// Copying what still counts, so that another segment's use can end.
+    Copy,
+    /// Any other record without an envelope.
+    #[default]
+    Other,
+    /// An envelope that arrives.
+    Put,
+}
+
+impl Purpose {
+    /// Spares that must be left.
+    fn leaves(self) -> usize {
+        match self {
+            Self::Copy => 0,
+            Self::Other => 1,
+            Self::Put => RESERVED_SPARES,
+        }
+    }
+}
 /// Bytes of zeros in one write: large enough to be quick, small enough not to hold up a commit's sync for long.
 const ZEROS_BYTES: usize = 256 * 1024;
 const NAME_PREFIX: &str = "segment-";
@@ -82,10 +105,10 @@ impl Spares {
         self.state().free.len()
     }
 
-    /// Takes the next spare. For a put the reserved ones don't count.
-    pub fn take(&self, for_put: bool) -> Option<Arc<Segment>> {
+    /// Takes the next spare, if there is one for that purpose.
+    pub fn take(&self, purpose: Purpose) -> Option<Arc<Segment>> {
         let mut state = self.state();
-        if for_put && state.ready.len() <= RESERVED_SPARES {
+        if state.ready.len() <= purpose.leaves() {
             return None;
         }
         state.ready.pop_front()

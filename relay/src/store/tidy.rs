@@ -16,6 +16,7 @@ use super::page::Address;
 use super::record::{Content, DROPS_MAX, Owner, Record};
 use super::recover::PlacedBlock;
 use super::scan::{Found, Scan};
+use super::spares::Purpose;
 
 /// Records that one step drops at most.
 const SWEEP_RECORDS: usize = 4096;
@@ -83,7 +84,7 @@ impl EmbeddedStore {
         }
         for (owner, addresses) in ended {
             for drops in addresses.chunks(DROPS_MAX) {
-                self.stage_record(Record::new(owner, drops.to_vec(), Content::Drop), None);
+                self.stage_record(Record::new(owner, drops.to_vec(), Content::Drop), None, Purpose::Copy);
             }
         }
         self.commit()?;
@@ -143,7 +144,7 @@ impl EmbeddedStore {
         };
         let weight = if envelope.is_some() { PAGE_WEIGHT } else { RECORD_WEIGHT };
         let copy = Record { drops, copy_of: Some(record.order(at)), ..record };
-        let address = self.stage_record(copy.clone(), envelope);
+        let address = self.stage_record(copy.clone(), envelope, Purpose::Copy);
         if let (Some(to), Content::Change(Change::Put(arrival), _)) = (address, &copy.content) {
             self.relocate(MailboxId(copy.owner.0), arrival.position, to);
         }
@@ -178,6 +179,7 @@ impl EmbeddedStore {
                     self.stage_record(
                         Record { copy_of, ..Record::new(record.owner, drops, Content::Drop) },
                         None,
+                        Purpose::Copy,
                     );
                 }
             }

@@ -9,7 +9,7 @@ use poterne_protocol::op::{ClaimId, LeaseToken};
 use poterne_protocol::time::{Day, UnixTime};
 use poterne_relay_core::change::{Arrival, Change, Lease, Locator, Opening, Position};
 use poterne_relay_core::state::{Claim, LeaseTag, MailboxState};
-use poterne_relay_core::store::{CommitError, Store, VoucherChange, VoucherId, Write};
+use poterne_relay_core::store::{CommitError, ReadError, Store, VoucherChange, VoucherId, Write};
 
 /// The mailboxes of the workload; the first is an intake.
 const MAILBOXES: u8 = 4;
@@ -89,6 +89,48 @@ impl Workload {
         }
     }
 
+    /// Deletes every envelope that waits.
+    pub fn delete_everywhere(&mut self, store: &mut impl Store) -> Result<(), CommitError> {
+        for number in 0..MAILBOXES {
+            let id = MailboxId([number; 32]);
+            while !self.state(&id).entries().is_empty() {
+                self.delete(store, id);
+            }
+        }
+        self.commit(store)
+    }
+
+    /// Every envelope that was ever put.
+    pub fn all(&self) -> impl Iterator<Item = &SealedEnvelope> {
+        self.begun.envelopes.values()
+    }
+
+    /// Every envelope that was put and waits no more.
+    pub fn gone(&self) -> impl Iterator<Item = &SealedEnvelope> {
+        let waits =
+            |id: &EnvelopeId| self.begun.mailboxes.values().any(|state| state.entries().find(id).is_some());
+        self.begun.envelopes.iter().filter(move |(id, _)| !waits(id)).map(|(_, envelope)| envelope)
+    }
+
+    /// As [`Workload::check`], but up to `most` envelopes may be told to be damaged. Says how many are.
+    pub fn check_but_for_damage(&self, store: &impl Store, most: usize) -> usize {
+        let mut damaged = 0;
+        for number in 0..MAILBOXES {
+            for (_, entry) in store.load(&MailboxId([number; 32])).expect("loads").entries().iter() {
+                match store.read(entry.at) {
+                    Ok(envelope) => assert_eq!(Some(&envelope), self.acknowledged.envelopes.get(&entry.id)),
+                    Err(ReadError::Damaged) => damaged += 1,
+                    Err(ReadError::Unavailable) => panic!("the disk answers"),
+                }
+            }
+        }
+        assert!(damaged <= most, "{damaged} envelopes are damaged");
+        if damaged == 0 {
+            self.check(store);
+        }
+        damaged
+    }
+
     /// Stages one operation.
     pub fn operation(&mut self, store: &mut impl Store) {
         let id = MailboxId([self.throw(MAILBOXES.into()) as u8; 32]);
@@ -104,6 +146,9 @@ impl Workload {
     fn put(&mut self, store: &mut impl Store, id: MailboxId) {
         if id == intake() && self.state(&id).opened().is_none() {
             return self.open(store);
+        }
+        if !store.has_room() {
+            return;
         }
         self.count += 1;
         let mut bytes = [0x5a; 4096];
