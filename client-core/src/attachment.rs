@@ -124,7 +124,7 @@ impl Descriptor {
         self.file_key.mailbox(labels::RUN, &[&(chunk / RUN_CHUNKS).to_le_bytes()])
     }
 
-    fn chunk_key(&self, chunk: u32) -> Secret {
+    pub(crate) fn chunk_key(&self, chunk: u32) -> Secret {
         self.file_key.derive(labels::CHUNK, &[&chunk.to_le_bytes()])
     }
 

@@ -35,7 +35,7 @@ impl Offer {
         Self { desk, key, offered_by: kdf::hash(&[offering]) }
     }
 
-    fn th0(&self) -> [u8; 32] {
+    pub(crate) fn th0(&self) -> [u8; 32] {
         kdf::hash(&[labels::TH0, &[SUITE], &self.desk.0, &self.offered_by])
     }
 

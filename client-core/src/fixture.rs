@@ -8,6 +8,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use zeroize::Zeroizing;
 
+#[cfg(test)]
 use crate::answer::Answer;
 use crate::body::{Part, PartMark};
 use crate::desk::{CoordinatorCertificate, DeviceCertificate, Epoch, EpochSeed, RootSet, Signatures};
@@ -17,14 +18,18 @@ use crate::notice::{
     Address, Annex, NoticeDraft, NoticeHash, NoticeTrust, Published, RelayEntry, Revocations,
 };
 use crate::request::{ChosenRelay, PendingRequest, RequestDraft, seal_request};
-use crate::session::{DeviceKeys, Sealed, Session};
+use crate::session::DeviceKeys;
+#[cfg(test)]
+use crate::session::{Sealed, Session};
 use crate::sign::SignSecret;
 
 /// The day that everything happens on: 2026-11-21.
 pub(crate) const TODAY: Day = Day(20_778);
 
 pub(crate) fn rng(seed: u64) -> ChaCha20Rng {
-    ChaCha20Rng::seed_from_u64(seed)
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    ChaCha20Rng::from_seed(bytes)
 }
 
 /// Noon of [`TODAY`].
@@ -154,6 +159,7 @@ pub(crate) fn part(text: &str) -> Part {
 }
 
 /// Both ends of a conversation that A1 has begun.
+#[cfg(test)]
 pub(crate) struct Pair {
     pub(crate) requester: Session,
     pub(crate) volunteer: Session,
@@ -161,6 +167,7 @@ pub(crate) struct Pair {
     pub(crate) rng: ChaCha20Rng,
 }
 
+#[cfg(test)]
 pub(crate) fn pair(seed: u64) -> Pair {
     let Asked { desk, pending, opened, .. } = ask(seed);
     let mut rng = desk.rng;

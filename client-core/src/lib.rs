@@ -16,7 +16,7 @@ pub mod contact;
 pub mod desk;
 pub mod dh;
 pub mod effect;
-#[cfg(test)]
+#[cfg(any(test, feature = "vectors"))]
 mod fixture;
 pub mod follow_up;
 pub mod intake;
@@ -39,4 +39,6 @@ mod talk;
 mod tests;
 pub mod transcript;
 pub mod vault;
+#[cfg(feature = "vectors")]
+pub mod vectors;
 mod watch;

@@ -434,7 +434,7 @@ mod tests {
     fn an_envelope_leaves_after_its_last_day() {
         let mut outbox = Outbox::default();
         let id = outbox.push(envelope(1), Class::ONE, targets(), false, NOW);
-        assert_eq!(outbox.expire((NOW.day() + 1).start()), []);
+        assert!(outbox.expire((NOW.day() + 1).start()).is_empty());
         assert_eq!(outbox.expire((NOW.day() + 1).end()), [id]);
     }
 

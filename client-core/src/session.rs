@@ -16,7 +16,7 @@ mod receiving;
 mod seal;
 mod sending;
 pub(crate) mod start;
-mod step;
+pub(crate) mod step;
 mod stored;
 #[cfg(test)]
 mod tests;
@@ -140,7 +140,7 @@ impl Session {
 }
 
 /// KDF(–, MB_i, "chain mailbox", j).
-fn chain_mailbox(mailbox: &Secret, j: u32) -> MailboxSecret {
+pub(crate) fn chain_mailbox(mailbox: &Secret, j: u32) -> MailboxSecret {
     let j = u8::try_from(j).expect("a chain has 4 mailboxes");
     mailbox.mailbox(labels::CHAIN_MAILBOX, &[&[j]])
 }

@@ -358,60 +358,20 @@ const CARD_BYTES: usize = 400;
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use rand_chacha::ChaCha20Rng;
-    use rand_core::SeedableRng;
 
     use super::*;
-    use crate::desk::epoch::Epoch;
-    use crate::dh::DhPublic;
-    use poterne_protocol::kem::KemSecret;
-
-    fn one_of_each() -> Vec<Body> {
-        let mut rng = ChaCha20Rng::seed_from_u64(1);
-        let certificate = Box::new(DeviceCertificate {
-            index: 3,
-            identity: DhPublic([4; 32]),
-            last: Epoch::default(),
-            signature: [5; 64],
-        });
-        let key = KemSecret::generate(&mut rng).public();
-        vec![
-            Body::Text(Zeroizing::new("привіт".to_owned())),
-            Body::HandOver(HandOver {
-                reason: Reason::HandedOver,
-                to: Successor::Device { certificate, key },
-            }),
-            Body::HandOver(HandOver { reason: Reason::Referred, to: Successor::Desk("poterne:x".into()) }),
-            Body::Close(Close { reason: 1, text: "merci".into() }),
-            Body::Cover,
-            Body::Ack(vec![Ack { is_read: true, chain: 2, first: 3, last: 4 }]),
-            Body::Attachment(Descriptor {
-                file_key: crate::secret::Secret::from_bytes(&[1; 32]),
-                length: 5000,
-                count: 16,
-                media_type: "image/jpeg".into(),
-                content_hash: [2; 32],
-            }),
-            Body::Card("poterne:y".into()),
-            Body::Credits(Credits { relay: 1, codes: vec![[7; 16], [8; 16]] }),
-            Body::Relays([1, 2]),
-            Body::Fork(ForkReport { chain: 4, n: 5 }),
-            Body::Form(Form { form: 1, is_filled: true, fields: vec![1, 1, 0, 9] }),
-            Body::Consent(Consent { what: 1, agrees: true, subject: [6; 32] }),
-            Body::Unknown(77, Zeroizing::new(vec![1, 2, 3])),
-        ]
-    }
+    use crate::vectors::samples;
 
     #[test]
     fn every_body_comes_back_as_it_was() {
-        for body in one_of_each() {
+        for body in samples() {
             assert_eq!(Body::parse(body.kind(), &body.encode()), body);
         }
     }
 
     #[test]
     fn every_body_fits_into_an_answer() {
-        for body in one_of_each() {
+        for body in samples() {
             assert!(body.encode().len() <= crate::session::message::ANSWER_BODY_BYTES);
         }
     }

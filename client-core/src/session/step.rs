@@ -16,7 +16,7 @@ pub(crate) struct Step {
 }
 
 /// RK_i, CK_i, HK_{i+1}, MB_{i+1} = KDF(RK_{i−1}, ss_i, "root", H(ek_{i−1} ‖ ct_i ‖ ek_i)).
-pub(super) fn step(
+pub(crate) fn step(
     root: &Secret,
     shared: &[u8; 32],
     previous: &KemPublic,

@@ -13,11 +13,18 @@ struct Suite {
 }
 
 /// Every file of tests/vectors; a test below holds this list and the folder together.
-const SUITES: &[Suite] = &[Suite {
-    file: "protocol.json",
-    json: include_str!("../../vectors/protocol.json"),
-    check: poterne_protocol::vectors::check,
-}];
+const SUITES: &[Suite] = &[
+    Suite {
+        file: "client-core.json",
+        json: include_str!("../../vectors/client-core.json"),
+        check: poterne_client_core::vectors::check,
+    },
+    Suite {
+        file: "protocol.json",
+        json: include_str!("../../vectors/protocol.json"),
+        check: poterne_protocol::vectors::check,
+    },
+];
 
 /// What went wrong in the last run; empty where nothing did. It never shrinks or moves once it is set.
 static FAILURE: Mutex<String> = Mutex::new(String::new());
