@@ -5,6 +5,9 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
 const OWNER_ONLY_FILE: u32 = 0o600;
 const OWNER_ONLY_DIR: u32 = 0o700;
 /// Permission bits of everybody but owner and group. A credential of systemd shows group bits for its access list.
@@ -28,6 +31,23 @@ pub fn create(path: &Path, secret: &[u8]) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(&draft, path)?;
     sync_dir_of(path)
+}
+
+/// The 32 random bytes of a file, made at the first start. A spoilt file is replaced.
+pub fn keep(path: &Path, rng: &mut impl CryptoRng) -> io::Result<Zeroizing<[u8; 32]>> {
+    let kept = match fs::read(path).map(Zeroizing::new) {
+        Ok(bytes) => <[u8; 32]>::try_from(bytes.as_slice()).ok().map(Zeroizing::new),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    if let Some(kept) = kept {
+        return Ok(kept);
+    }
+    remove_if_there(path)?;
+    let mut fresh = Zeroizing::new([0; 32]);
+    rng.fill_bytes(&mut fresh[..]);
+    create(path, &fresh[..])?;
+    Ok(fresh)
 }
 
 /// Overwrites the file in place and removes it. On a file system that copies on write the old bytes may stay.
@@ -62,6 +82,9 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng as _;
+
     use super::*;
 
     #[test]
@@ -90,6 +113,17 @@ mod tests {
         fs::write(dir.path().join("key.new"), b"half").unwrap();
         create(&dir.path().join("key"), b"whole").unwrap();
         assert_eq!(fs::read(dir.path().join("key")).unwrap(), b"whole");
+    }
+
+    #[test]
+    fn a_kept_secret_is_the_same_until_it_is_spoilt() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let first = keep(&path, &mut rng).unwrap();
+        assert_eq!(*keep(&path, &mut rng).unwrap(), *first);
+        fs::write(&path, b"spoilt").unwrap();
+        assert_ne!(*keep(&path, &mut rng).unwrap(), *first);
     }
 
     #[test]

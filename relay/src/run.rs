@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use poterne_transport::ResetKey;
 use poterne_transport::listen::{Limits, Listener};
 use rand_core::UnwrapErr;
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,6 +21,8 @@ use crate::metrics::{self, Metrics};
 use crate::today::Today;
 use crate::{clock, identity_file, private_file, store};
 
+/// By it clients learn that the relay they spoke with was killed.
+const RESET_KEY_FILE: &str = "reset-key";
 /// All of a drain; an operator's stop promises ten seconds.
 const DRAIN_LIMIT: Duration = Duration::from_secs(9);
 
@@ -37,7 +40,10 @@ pub async fn run(config: &Config, until_stdin_closes: bool) -> anyhow::Result<()
     let (drain, draining) = watch::channel(false);
     let engine = Engine::start(relay, tend);
     let door = Arc::new(Door::new(engine, today.clone(), metrics.clone(), draining.clone()));
-    let listener = Listener::bind(config.listen, limits(config), door.clone(), draining)
+    let reset_key = private_file::keep(&config.data_dir.join(RESET_KEY_FILE), &mut rng)
+        .with_context(|| format!("keeping {RESET_KEY_FILE}"))?;
+    let reset_key = ResetKey::from_bytes(&reset_key);
+    let listener = Listener::bind(config.listen, limits(config), reset_key, door.clone(), draining)
         .map_err(|error| told(config.listen, &error))?;
     let mut tasks = JoinSet::new();
     tasks.spawn(today.keep());

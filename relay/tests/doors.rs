@@ -9,6 +9,7 @@ use poterne_protocol::descriptor::NewestDescriptor;
 use poterne_protocol::frame::{Fault, HEADER_BYTES, OuterFrame};
 use poterne_protocol::limits::FIRST_FRAME_BYTES;
 use poterne_protocol::op::{Answer, Request};
+use poterne_transport::client::CallError;
 use poterne_transport::dial::{DialError, dial};
 use poterne_transport::raw;
 
@@ -49,6 +50,16 @@ async fn a_known_descriptor_opens_channels_after_a_restart() {
     let _relay = home.start();
     dial(&home.address, &mut newest, &mut rng()).await.unwrap();
     assert_eq!(newest.current().cloned(), before);
+}
+
+#[tokio::test]
+async fn a_client_of_a_killed_relay_learns_of_it_from_the_next_one() {
+    let home = Home::make();
+    let mut relay = home.start();
+    let client = home.dial().await.unwrap();
+    relay.kill();
+    let _relay = home.start();
+    assert_eq!(client.call(&Request::Hello).await.err(), Some(CallError::Lost));
 }
 
 #[tokio::test]

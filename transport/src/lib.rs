@@ -17,10 +17,12 @@ mod decapsulation;
 mod frames;
 mod network;
 mod quic;
+mod reset;
 mod tls;
 
 pub use bounds::UDP_BUFFER_BYTES;
 pub use network::Network;
+pub use reset::ResetKey;
 
 #[cfg(test)]
 mod tests;

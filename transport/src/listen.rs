@@ -24,6 +24,7 @@ use tokio::time::timeout;
 use crate::bounds::CLOSE_TIMEOUT;
 use crate::decapsulation::DecapsulationPool;
 use crate::quic;
+use crate::reset::ResetKey;
 use admission::{Admission, Refusal};
 
 /// The code with which a relay closes a connection that it drains (docs/spec/transport.md §6).
@@ -108,11 +109,12 @@ impl<S: Service> Listener<S> {
     pub fn bind(
         address: SocketAddr,
         limits: Limits,
+        reset_key: ResetKey,
         service: Arc<S>,
         draining: watch::Receiver<bool>,
     ) -> io::Result<Self> {
         let transport = quic::server_transport(limits.idle, limits.channels_per_connection);
-        let endpoint = quic::server_endpoint(address, transport)?;
+        let endpoint = quic::server_endpoint(address, transport, reset_key)?;
         let pool = DecapsulationPool::new(limits.channel_threads, limits.channels_waiting);
         let admission = Admission::new(&limits);
         Ok(Self { endpoint, shared: Arc::new(Shared { service, limits, pool, admission, draining }) })

@@ -16,11 +16,13 @@ use crate::bounds::{
     CLIENT_IDLE, CONNECTION_WINDOW_BYTES, KEEP_ALIVE, SEND_WINDOW_BYTES, STREAM_WINDOW_BYTES,
     UDP_BUFFER_BYTES,
 };
+use crate::reset::{self, ResetKey};
 use crate::tls;
 
 /// A socket for dialling addresses of the family of `towards`.
 pub(crate) fn client_endpoint(towards: SocketAddr) -> io::Result<Endpoint> {
-    let mut endpoint = endpoint(socket(any_of_family(towards))?, None)?;
+    let socket = socket(any_of_family(towards))?.into();
+    let mut endpoint = Endpoint::new(EndpointConfig::default(), None, socket, Arc::new(TokioRuntime))?;
     let mut config = ClientConfig::new(Arc::new(tls::client_config()));
     config.transport_config(Arc::new(client_transport()));
     endpoint.set_default_client_config(config);
@@ -28,10 +30,15 @@ pub(crate) fn client_endpoint(towards: SocketAddr) -> io::Result<Endpoint> {
 }
 
 /// A socket that listens at `address`.
-pub(crate) fn server_endpoint(address: SocketAddr, transport: TransportConfig) -> io::Result<Endpoint> {
+pub(crate) fn server_endpoint(
+    address: SocketAddr,
+    transport: TransportConfig,
+    reset_key: ResetKey,
+) -> io::Result<Endpoint> {
     let mut config = ServerConfig::with_crypto(Arc::new(tls::server_config()));
     config.transport_config(Arc::new(transport));
-    endpoint(socket(address)?, Some(config))
+    let socket = socket(address)?.into();
+    Endpoint::new(reset::endpoint_config(reset_key), Some(config), socket, Arc::new(TokioRuntime))
 }
 
 /// Ready only where the other machine says that nobody listens there: QUIC itself would go on until its timeout. One
@@ -55,10 +62,6 @@ fn any_of_family(address: SocketAddr) -> SocketAddr {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
     }
-}
-
-fn endpoint(socket: Socket, server: Option<ServerConfig>) -> io::Result<Endpoint> {
-    Endpoint::new(EndpointConfig::default(), server, socket.into(), Arc::new(TokioRuntime))
 }
 
 fn socket(address: SocketAddr) -> io::Result<Socket> {

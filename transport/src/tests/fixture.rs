@@ -26,7 +26,7 @@ use tokio::task::JoinHandle;
 use crate::client::RelayClient;
 use crate::dial::{DialError, dial};
 use crate::listen::{Event, Limits, Listener, Service};
-use crate::quic;
+use crate::{ResetKey, quic};
 
 pub(super) const TODAY: Day = Day(20_000);
 
@@ -144,10 +144,14 @@ impl Relay {
             requests_per_channel: 64,
         };
         change(&mut limits);
-        let service = Arc::new(TestService::new());
-        let (draining, told) = watch::channel(false);
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let listener = Listener::bind(any, limits, service.clone(), told).unwrap();
+        Self::start_at(any, limits, Arc::new(TestService::new()))
+    }
+
+    fn start_at(at: SocketAddr, limits: Limits, service: Arc<TestService>) -> Self {
+        let (draining, told) = watch::channel(false);
+        let reset_key = ResetKey::from_bytes(&[5; 32]);
+        let listener = Listener::bind(at, limits, reset_key, service.clone(), told).unwrap();
         let at = listener.local_address().unwrap();
         Self { service, at, draining, running: tokio::spawn(listener.run()) }
     }
