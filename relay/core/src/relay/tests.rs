@@ -1,0 +1,94 @@
+//! What holds over all operations: groups, failed commits, replays.
+
+use super::*;
+use crate::fixture::{self, Fixture, id, intake, plain};
+use poterne_protocol::op::ClaimWhat;
+use proptest::prelude::*;
+use rand_chacha::rand_core::SeedableRng;
+
+#[test]
+fn an_unknown_operation_is_unsupported() {
+    assert!(matches!(Fixture::new().handle(Request::Unknown(11)), Answer::Unsupported));
+}
+
+#[test]
+fn the_requests_of_a_group_see_each_other() {
+    let mut fixture = Fixture::new();
+    let mut rng = rand_chacha::ChaCha20Rng::from_seed([1; 32]);
+    let put = Request::Put(Put {
+        to: plain(1).write(),
+        class: poterne_protocol::envelope::Class::FOUR,
+        payment: poterne_protocol::op::Payment::None,
+        envelope: crate::fixture::envelope(1),
+    });
+    let first = fixture.relay.begin(&put, fixture.now, &mut rng);
+    let second = fixture.relay.begin(&put, fixture.now, &mut rng);
+    assert_eq!(first.arrived_in(), Some(&plain(1).hashes().id()));
+    assert_eq!(second.arrived_in(), None);
+    let committed = fixture.relay.commit();
+    assert!(matches!(fixture.relay.finish(first, committed, &mut rng), Answer::Stored));
+    assert!(matches!(fixture.relay.finish(second, committed, &mut rng), Answer::Stored));
+}
+
+/// One step in the life of an intake: which operation, on which envelope or claim, after how many seconds.
+fn step(relay: &mut Fixture, (operation, number, secs): (u8, u8, u64)) {
+    relay.wait(secs);
+    match operation {
+        0..=3 => drop(relay.put(&intake(1), number.into())),
+        4 => drop(relay.claim(&intake(1), number, ClaimWhat::Id(id(number.into())), 900)),
+        5 => rot_the_oldest(relay),
+        _ => {
+            let answer = relay.claim(&intake(1), number, ClaimWhat::Oldest, 900);
+            let Answer::Claimed(claimed) = answer else { return };
+            match operation {
+                6 => {}
+                7 => drop(relay.handle(Request::Release(claimed.token))),
+                _ => drop(relay.delete_leased(claimed.token, fixture::number(&claimed.envelope))),
+            }
+        }
+    }
+}
+
+fn rot_the_oldest(relay: &mut Fixture) {
+    let state = relay.relay.store().load(&intake(1).hashes().id()).expect("memory can be read");
+    let oldest = state.entries().iter().next().map(|(_, entry)| entry.at);
+    if let Some(at) = oldest {
+        relay.relay.store_mut().damage(at);
+        relay.waiting(&intake(1));
+    }
+}
+
+fn fold(mut state: MailboxState, changes: &[Change]) -> MailboxState {
+    for change in changes {
+        state.apply(change);
+    }
+    state
+}
+
+proptest! {
+    #[test]
+    fn replaying_any_end_of_the_changes_again_changes_nothing(
+        steps in proptest::collection::vec((0u8..9, 0u8..12, 0u64..2000), 1..60),
+        part in 0.0..1.0f64,
+    ) {
+        let mut relay = Fixture::opened(&intake(1));
+        steps.into_iter().for_each(|at| step(&mut relay, at));
+        let mailbox = intake(1).hashes().id();
+        let changes = relay.relay.store().changes(&mailbox);
+        let state = fold(MailboxState::default(), &changes);
+        prop_assert_eq!(&state, &*relay.relay.store().load(&mailbox).expect("memory can be read"));
+        prop_assert_eq!(&MailboxState::decode(&state.encode()), &Ok(state.clone()));
+        let from = (changes.len() as f64 * part) as usize;
+        prop_assert_eq!(fold(state.clone(), &changes[from..]), state);
+    }
+}
+
+#[test]
+fn a_failed_commit_gives_no_lease() {
+    let mut relay = Fixture::opened(&intake(1));
+    relay.put(&intake(1), 1);
+    relay.relay.store_mut().fail_commits(1);
+    let answer = relay.claim(&intake(1), 1, poterne_protocol::op::ClaimWhat::Oldest, 900);
+    assert!(matches!(answer, Answer::ReadOnly));
+    assert_eq!(relay.waiting(&intake(1)), [1]);
+}
