@@ -10,9 +10,11 @@ mod host;
 mod ledger;
 mod network;
 mod resident;
+mod talks;
 mod trace;
 
 pub mod actors;
+pub mod people;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -30,6 +32,7 @@ pub use host::Host;
 pub use ledger::Ledger;
 pub use network::Weather;
 pub use resident::{Habits, Home, Living, Person, Resident, SharedDisk};
+pub use talks::{Shown, Talks};
 pub use trace::Trace;
 
 /// Milliseconds since 1970-01-01 UTC.
