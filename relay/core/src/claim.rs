@@ -117,15 +117,17 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_repeated_after_its_lease_is_told_so_for_four_days() {
+    fn a_claim_repeated_after_its_lease_is_told_so_for_five_days() {
         let mut relay = Fixture::opened(&intake(1));
         relay.put(&intake(1), 1);
         relay.lease(&intake(1), 1);
-        for _ in 0..4 {
+        for _ in 0..5 {
             relay.wait_days(1);
             relay.relay.store_mut().pass_day(relay.now.day());
             assert!(matches!(relay.claim(&intake(1), 1, ClaimWhat::Oldest, 900), Answer::Ended));
         }
+        relay.wait_days(1);
+        assert!(matches!(relay.claim(&intake(1), 1, ClaimWhat::Oldest, 900), Answer::Nothing));
     }
 
     #[test]
@@ -168,6 +170,15 @@ mod tests {
         relay.wait(1000);
         assert!(matches!(relay.claim(&intake(1), 1, ClaimWhat::Oldest, 3600), Answer::Ended));
         assert!(matches!(relay.claim(&intake(1), 2, ClaimWhat::Oldest, 3600), Answer::Nothing));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_no_lease_longer_than_an_hour() {
+        let mut relay = Fixture::opened(&intake(1));
+        relay.put(&intake(1), 1);
+        relay.claim(&intake(1), 1, ClaimWhat::Oldest, 3600);
+        relay.now = UnixTime(relay.now.0 - 1000);
+        assert_eq!(relay.lease(&intake(1), 1).secs_left, 3600);
     }
 
     #[test]

@@ -45,6 +45,13 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_closed_after_its_last_day() {
+        let mut relay = Fixture::opened(&log(1));
+        relay.wait_days(2);
+        assert!(matches!(relay.close(&log(1), steward()), Answer::Refused));
+    }
+
+    #[test]
     fn a_wrong_key_and_an_unknown_mailbox_are_refused_alike() {
         let mut relay = Fixture::opened(&log(1));
         assert!(matches!(relay.close(&log(1), StewardKey::from_bytes(&[6; 32])), Answer::Refused));

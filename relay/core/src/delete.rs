@@ -63,6 +63,7 @@ mod tests {
         relay.put(&plain(1), 1);
         relay.put(&plain(1), 2);
         assert!(matches!(relay.delete(&plain(1), &[1, 1, 9]), Answer::Done));
+        assert_eq!(relay.relay.store().changes(&plain(1).hashes().id()).len(), 3);
         relay.crash();
         assert_eq!(relay.waiting(&plain(1)), [2]);
         relay.relay.store_mut().sync();

@@ -66,7 +66,9 @@ mod tests {
     fn an_older_request_that_comes_late_shortens_nothing() {
         let (mut relay, token) = leased();
         extend(&mut relay, token, 3600);
+        let before = relay.relay.store().changes(&intake(1).hashes().id()).len();
         assert_eq!(extend(&mut relay, token, 60), Some(3600));
+        assert_eq!(relay.relay.store().changes(&intake(1).hashes().id()).len(), before);
     }
 
     #[test]

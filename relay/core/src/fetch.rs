@@ -139,8 +139,10 @@ mod tests {
         relay.wait_days(8);
         relay.relay.store_mut().pass_day(TODAY + 8);
         assert_eq!(relay.relay.store().mailboxes(), 0);
-        relay.put(&plain(1), 3);
-        assert_eq!(numbers(&relay.fetch(&plain(1), Start::After(cursor), 2)), [3]);
+        for number in 3..6 {
+            relay.put(&plain(1), number);
+        }
+        assert_eq!(numbers(&relay.fetch(&plain(1), Start::After(cursor), 3)), [3, 4, 5]);
     }
 
     #[test]

@@ -50,3 +50,21 @@ pub fn holder(state: &MailboxState, claim_id: &ClaimId, token: &LeaseToken, now:
         ClaimState::Leased { .. } | ClaimState::Released => Holder::Ended,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{Fixture, intake};
+    use crate::store::Store;
+
+    #[test]
+    fn a_claim_with_another_token_is_worth_nothing() {
+        let mut relay = Fixture::opened(&intake(1));
+        relay.put(&intake(1), 1);
+        let token = relay.lease(&intake(1), 1).token;
+        let state = relay.relay.store().load(&intake(1).hashes().id()).expect("memory can be read");
+        let worth = |token| holder(&state, &ClaimId([1; 16]), &token, relay.now);
+        assert!(matches!(worth(token), Holder::Lasting { .. }));
+        assert_eq!(worth(LeaseToken([0; 16])), Holder::Ended);
+    }
+}

@@ -211,6 +211,7 @@ impl MailboxState {
 pub(crate) mod tests {
     use super::*;
     use crate::change::tests::any_change;
+    use poterne_protocol::keys::KeyHash;
     use proptest::prelude::*;
 
     pub(crate) fn arrival(position: u64, id: u8, day: u32, last_day: u32) -> Change {
@@ -256,6 +257,55 @@ pub(crate) mod tests {
         state.apply(&Change::Deleted { position: Position(0), id: EnvelopeId([1; 16]), day: Day(11) });
         state.apply(&arrival(0, 1, 10, 14));
         assert!(state.entries().is_empty());
+    }
+
+    #[test]
+    fn a_mailbox_is_not_forgotten_on_the_day_of_its_last_arrival() {
+        let mut state = MailboxState::default();
+        state.apply(&arrival(Position::first_of(Day(10)).0, 1, 10, 14));
+        state.apply(&Change::Lost { position: Position::first_of(Day(10)) });
+        assert!(!state.is_forgotten(Day(10)));
+        assert!(state.is_forgotten(Day(11)));
+    }
+
+    #[test]
+    fn a_replayed_deletion_leaves_the_same_envelope_alone_where_it_was_put_again() {
+        let deletion = Change::Deleted { position: Position(0), id: EnvelopeId([1; 16]), day: Day(11) };
+        let mut state = MailboxState::default();
+        state.apply(&arrival(0, 1, 10, 14));
+        state.apply(&deletion);
+        state.pass_day(Day(19));
+        state.apply(&arrival(1, 1, 19, 23));
+        let before = state.clone();
+        state.apply(&deletion);
+        assert_eq!(state, before);
+    }
+
+    #[test]
+    fn a_replayed_closing_leaves_a_mailbox_open_that_was_opened_anew() {
+        let opening = |last_day| Opening { last_day, quota: 1, gated: false, steward: KeyHash([0; 32]) };
+        let mut state = MailboxState::default();
+        state.apply(&Change::Opened(opening(Day(10))));
+        state.apply(&Change::Closed { last_day: Day(10) });
+        state.pass_day(Day(11));
+        state.apply(&Change::Opened(opening(Day(12))));
+        state.apply(&Change::Closed { last_day: Day(10) });
+        assert!(state.opened().is_some_and(|opened| !opened.closed));
+    }
+
+    #[test]
+    fn an_opened_mailbox_is_kept_until_its_last_day_is_over() {
+        let mut state = MailboxState::default();
+        state.apply(&Change::Opened(Opening {
+            last_day: Day(10),
+            quota: 1,
+            gated: false,
+            steward: KeyHash([0; 32]),
+        }));
+        state.pass_day(Day(10));
+        assert!(state.opened().is_some());
+        state.pass_day(Day(11));
+        assert!(state.opened().is_none() && state.is_forgotten(Day(11)));
     }
 
     #[test]

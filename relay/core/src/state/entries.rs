@@ -147,6 +147,7 @@ mod tests {
         assert_eq!(entries.remove(Position(100)), Some(entry(100, 1)));
         assert_eq!(entries.find(&entry(100, 1).id), None);
         assert_eq!(entries.len(), 199);
+        assert_eq!(entries.ids.map(|ids| ids.len()), Some(199));
     }
 
     #[test]
@@ -158,6 +159,7 @@ mod tests {
         assert_eq!(entries.take_expired(Day(150)).len(), 150);
         assert_eq!(entries.find(&entry(149, 149).id), None);
         assert!(entries.find(&entry(150, 150).id).is_some());
+        assert!(entries.ids.is_none());
     }
 
     #[test]
