@@ -140,7 +140,8 @@ fn no_type_of_envelope_opens_as_another() {
 /// A fresh envelope of each type over the same state and text, for statistics.
 fn many(name: &'static str, count: usize, mut take: impl FnMut(&SealedEnvelope)) {
     let Asked { mut desk, opened, pending, .. } = ask(7);
-    let notice = desk.publish(desk.draft(1, None)).notice;
+    let draft = desk.draft(1, None);
+    let notice = desk.publish(draft.clone()).notice;
     let mut pair: Pair = pair(7);
     let stored = pair.requester.seal(&part("x"), &mut pair.rng).map(|_| pair.requester.to_stored());
     let stored = stored.unwrap();
@@ -156,7 +157,7 @@ fn many(name: &'static str, count: usize, mut take: impl FnMut(&SealedEnvelope))
     let seed = desk.seed.clone();
     for _ in 0..count {
         let envelope = match name {
-            "notice" => desk.publish(desk.draft(1, None)).envelopes.pop().unwrap(),
+            "notice" => desk.publish(draft.clone()).envelopes.pop().unwrap(),
             "request" => {
                 let draft = crate::fixture::request_draft("x");
                 seal_request(&notice, &draft, &mut desk.rng).unwrap().0
