@@ -14,6 +14,7 @@ pub mod claimed;
 pub mod clock;
 pub mod contact;
 pub mod desk;
+pub mod device;
 pub mod dh;
 pub mod effect;
 #[cfg(any(test, feature = "vectors"))]
@@ -37,6 +38,7 @@ pub mod stored;
 mod talk;
 #[cfg(test)]
 mod tests;
+mod thread;
 pub mod transcript;
 pub mod vault;
 #[cfg(feature = "vectors")]

@@ -65,12 +65,32 @@ pub struct Outbox {
     entries: BTreeMap<EntryId, Entry>,
 }
 
+/// When an entry may be put.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, Zeroize)]
+pub enum Turn {
+    /// When all earlier entries are stored.
+    AfterAll,
+    /// Not before [`Outbox::let_go`].
+    Held,
+    /// At once.
+    Now,
+}
+
+impl Turn {
+    fn has_come(self, all_earlier_are_stored: bool) -> bool {
+        match self {
+            Self::AfterAll => all_earlier_are_stored,
+            Self::Held => false,
+            Self::Now => true,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Entry {
     envelope: SealedEnvelope,
     class: Class,
-    /// Not before all earlier entries are stored.
-    after_all: bool,
+    turn: Turn,
     last_day: Day,
     first_try: Option<UnixTime>,
     places: Vec<Place>,
@@ -92,13 +112,12 @@ enum PlaceState {
 }
 
 impl Outbox {
-    /// Takes a sealed envelope for one or two relays. With `after_all` it waits until all earlier ones are stored.
+    /// Takes a sealed envelope for one or two relays.
     pub fn push(
         &mut self,
         envelope: SealedEnvelope,
         class: Class,
         targets: Vec<Target>,
-        after_all: bool,
         now: UnixTime,
     ) -> EntryId {
         debug_assert!((1..=TARGETS).contains(&targets.len()), "an envelope goes to one or two relays");
@@ -107,8 +126,23 @@ impl Outbox {
         let places = targets.into_iter().map(place).collect();
         let id = self.next;
         self.next += 1;
-        self.entries.insert(id, Entry { envelope, class, after_all, last_day, first_try: None, places });
+        self.entries
+            .insert(id, Entry { envelope, class, turn: Turn::Now, last_day, first_try: None, places });
         id
+    }
+
+    /// When that entry may be put.
+    pub fn set_turn(&mut self, id: EntryId, turn: Turn) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.turn = turn;
+        }
+    }
+
+    /// Lets everything go that was held.
+    pub fn let_go(&mut self) {
+        for entry in self.entries.values_mut().filter(|entry| entry.turn == Turn::Held) {
+            entry.turn = Turn::Now;
+        }
     }
 
     /// Everything that is due, as (entry, place, relay, request); each counts as under way from now on.
@@ -116,7 +150,7 @@ impl Outbox {
         let mut due = Vec::new();
         let mut all_stored = true;
         for (id, entry) in &mut self.entries {
-            if !entry.after_all || all_stored {
+            if entry.turn.has_come(all_stored) {
                 entry.take_due(*id, now, &mut due);
             }
             all_stored &= entry.is_stored();
@@ -241,7 +275,8 @@ impl Entry {
     }
 
     fn due_times(&self) -> impl Iterator<Item = UnixTime> {
-        (0..self.places.len()).filter_map(|number| self.place_due(number))
+        let is_held = self.turn == Turn::Held;
+        (0..self.places.len()).filter_map(|number| self.place_due(number)).filter(move |_| !is_held)
     }
 
     fn put(&self, number: usize) -> Request {
@@ -269,7 +304,7 @@ pub(crate) struct OutboxPlain {
 struct EntryPlain {
     id: EntryId,
     class: u8,
-    after_all: bool,
+    turn: Turn,
     last_day: u32,
     first_try: Option<u64>,
     places: Vec<PlacePlain>,
@@ -310,7 +345,7 @@ impl Entry {
         EntryPlain {
             id,
             class: self.class.days(),
-            after_all: self.after_all,
+            turn: self.turn,
             last_day: self.last_day.0,
             first_try: self.first_try.map(|time| time.0),
             places: self.places.iter().map(Place::to_plain).collect(),
@@ -322,7 +357,7 @@ impl Entry {
         Ok(Self {
             envelope,
             class: Class::parse(plain.class).map_err(|_| StoredError::Damaged)?,
-            after_all: plain.after_all,
+            turn: plain.turn,
             last_day: Day(plain.last_day),
             first_try: plain.first_try.map(UnixTime),
             places,
@@ -371,7 +406,7 @@ mod tests {
     #[test]
     fn an_envelope_goes_to_the_first_relay_only_when_it_is_stored_there() {
         let mut outbox = Outbox::default();
-        let id = outbox.push(envelope(1), Class::THIRTY, targets(), false, NOW);
+        let id = outbox.push(envelope(1), Class::THIRTY, targets(), NOW);
         assert_eq!(places(outbox.take_due(NOW)), [(id, 0)]);
         assert_eq!(outbox.handle_outcome(id, 0, &Ok(Answer::Stored), NOW), PutOutcome::Stored);
         assert!(outbox.is_stored(id));
@@ -381,7 +416,7 @@ mod tests {
     #[test]
     fn the_second_relay_is_asked_when_the_first_is_silent_for_15_seconds() {
         let mut outbox = Outbox::default();
-        let id = outbox.push(envelope(1), Class::THIRTY, targets(), false, NOW);
+        let id = outbox.push(envelope(1), Class::THIRTY, targets(), NOW);
         outbox.take_due(NOW);
         assert_eq!(places(outbox.take_due(NOW.plus(14))), []);
         assert_eq!(places(outbox.take_due(NOW.plus(15))), [(id, 1)]);
@@ -390,7 +425,7 @@ mod tests {
     #[test]
     fn an_unopened_envelope_is_put_at_the_second_relay_after_four_hours() {
         let mut outbox = Outbox::default();
-        let id = outbox.push(envelope(1), Class::THIRTY, targets(), false, NOW);
+        let id = outbox.push(envelope(1), Class::THIRTY, targets(), NOW);
         outbox.take_due(NOW);
         outbox.handle_outcome(id, 0, &Ok(Answer::Stored), NOW);
         assert_eq!(places(outbox.take_due(NOW.plus(SECOND_COPY_AFTER_SECS - 1))), []);
@@ -400,7 +435,7 @@ mod tests {
     #[test]
     fn a_failed_put_is_repeated_ever_more_slowly() {
         let mut outbox = Outbox::default();
-        let id = outbox.push(envelope(1), Class::THIRTY, vec![targets().remove(0)], false, NOW);
+        let id = outbox.push(envelope(1), Class::THIRTY, vec![targets().remove(0)], NOW);
         let mut now = NOW;
         for pause in [2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
             assert_eq!(places(outbox.take_due(now)), [(id, 0)]);
@@ -413,8 +448,9 @@ mod tests {
     #[test]
     fn what_goes_after_all_waits_until_the_others_are_stored() {
         let mut outbox = Outbox::default();
-        let part = outbox.push(envelope(1), Class::FOUR, targets(), false, NOW);
-        let last = outbox.push(envelope(2), Class::FOUR, targets(), true, NOW);
+        let part = outbox.push(envelope(1), Class::FOUR, targets(), NOW);
+        let last = outbox.push(envelope(2), Class::FOUR, targets(), NOW);
+        outbox.set_turn(last, Turn::AfterAll);
         assert_eq!(places(outbox.take_due(NOW)), [(part, 0)]);
         outbox.handle_outcome(part, 0, &Ok(Answer::Stored), NOW);
         assert_eq!(places(outbox.take_due(NOW)), [(last, 0)]);
@@ -423,7 +459,7 @@ mod tests {
     #[test]
     fn an_outbox_at_rest_repeats_the_same_bytes() {
         let mut outbox = Outbox::default();
-        let id = outbox.push(envelope(7), Class::THIRTY, targets(), false, NOW);
+        let id = outbox.push(envelope(7), Class::THIRTY, targets(), NOW);
         outbox.take_due(NOW);
         let mut again = Outbox::from_plain(&outbox.to_plain(), |_| Ok(envelope(7))).unwrap();
         assert_eq!(places(again.take_due(NOW)), [(id, 0)]);
@@ -433,8 +469,13 @@ mod tests {
     #[test]
     fn an_envelope_leaves_after_its_last_day() {
         let mut outbox = Outbox::default();
+<<<<<<< HEAD
         let id = outbox.push(envelope(1), Class::ONE, targets(), false, NOW);
         assert!(outbox.expire((NOW.day() + 1).start()).is_empty());
+=======
+        let id = outbox.push(envelope(1), Class::ONE, targets(), NOW);
+        assert_eq!(outbox.expire((NOW.day() + 1).start()), []);
+>>>>>>> 80a4862 (client-core: the machine of a volunteer's device, and of a coordinator's)
         assert_eq!(outbox.expire((NOW.day() + 1).end()), [id]);
     }
 

@@ -3,13 +3,11 @@
 //! | key | value |
 //! |---|---|
 //! | `c` id | a conversation of a requester |
-//! | `k` id | a case of a device |
-//! | `q` id | a request in the queue of a device |
-//! | `d` | the desk of a device: roots, coordinator, epochs |
+//! | `k` id | a request at a device, from the queue to the last message |
+//! | `d` | the desk of a device: its identity, roots, coordinator |
 //! | `m` id attempt chain n | one message for people |
-//! | `p` id attempt chain n | one part of a text that is not whole yet |
 //! | `e` id entry | a sealed envelope of an outbox |
-//! | `n` day part | a sealed notice envelope of the desk's own |
+//! | `g` day generation | an epoch: its keys, its notice, how far it is published |
 //!
 //! ids are 8 bytes; numbers in keys are big-endian, so that keys sort as the numbers do.
 
@@ -70,15 +68,12 @@ impl fmt::Display for LocalId {
 pub(crate) const CONVERSATION: u8 = b'c';
 /// The key of a case.
 pub(crate) const CASE: u8 = b'k';
-/// The key of a queued request.
-pub(crate) const QUEUED: u8 = b'q';
 /// The key of the desk.
-#[expect(dead_code, reason = "tmp")]
 pub(crate) const DESK: &[u8] = b"d";
+/// The prefix of epochs.
+pub(crate) const EPOCH: u8 = b'g';
 /// The prefix of messages.
 pub(crate) const MESSAGE: u8 = b'm';
-/// The prefix of parts.
-pub(crate) const PART: u8 = b'p';
 const ENVELOPE: u8 = b'e';
 
 /// `kind` id.
@@ -114,7 +109,7 @@ pub(crate) fn envelope(
 
 /// Puts the removal of everything that belongs to `id` into `batch`.
 pub(crate) fn forget(records: &impl Records, id: LocalId, batch: &mut Batch) {
-    for kind in [CONVERSATION, CASE, QUEUED, MESSAGE, PART, ENVELOPE] {
+    for kind in [CONVERSATION, CASE, MESSAGE, ENVELOPE] {
         for key in records.keys_with(&key(kind, id)) {
             batch.delete(&key);
         }

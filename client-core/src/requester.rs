@@ -19,7 +19,6 @@ use poterne_protocol::keys::Pin;
 use poterne_protocol::op::{Answer, EnvelopeStatus, Request, Status};
 use poterne_protocol::time::{Day, UnixTime};
 use rand_core::CryptoRng;
-use zeroize::Zeroizing;
 
 pub use contact::REQUEST_BYTES_MAX;
 pub use conversation::{Standing, Stop};
@@ -30,9 +29,10 @@ use crate::effect::{CallId, CallResult, Calls, Effect, Machine};
 use crate::outbox::{EntryId, PutOutcome};
 use crate::records::{LocalId, Records};
 use crate::stored::StoredError;
+use crate::thread::Draft;
 use crate::vault::Batch;
 use crate::watch::{self, Watched};
-use conversation::{ATTEMPTS_MAX, Conversation, Draft};
+use conversation::{ATTEMPTS_MAX, Conversation};
 use inbound::Source;
 use notices::NoticeOutcome;
 
@@ -102,7 +102,7 @@ impl Requester {
         check(text)?;
         let id = LocalId::generate(rng);
         let mut conversation = Conversation::new(id, card, language);
-        conversation.drafts.push_back(draft(text, now));
+        conversation.drafts.push_back(Draft::new(text, now));
         self.conversations.insert(id, conversation);
         self.save(id, Batch::new());
         self.step(id, now, rng);
@@ -122,7 +122,7 @@ impl Requester {
         match conversation.standing {
             Standing::Closed => return Err(SayError::Closed),
             Standing::Stopped(_) => return Err(SayError::Stopped),
-            Standing::Open => conversation.drafts.push_back(draft(text, now)),
+            Standing::Open => conversation.drafts.push_back(Draft::new(text, now)),
         }
         self.save(id, Batch::new());
         self.step(id, now, rng);
@@ -142,7 +142,7 @@ impl Requester {
         let conversation = self.conversations.get_mut(&id).ok_or(SayError::Unknown)?;
         let mut batch = Batch::new();
         conversation.begin_anew(&mut batch);
-        conversation.drafts.push_back(draft(text, now));
+        conversation.drafts.push_back(Draft::new(text, now));
         self.save(id, batch);
         self.step(id, now, rng);
         Ok(())
@@ -173,7 +173,7 @@ impl Requester {
     fn step(&mut self, id: LocalId, now: UnixTime, rng: &mut impl CryptoRng) {
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
         let mut batch = Batch::new();
-        let mut changed = conversation.expire(now, &mut batch);
+        let mut changed = conversation.thread.expire(now, &mut batch);
         if let Verdict::Agreed(time) = self.clock.verdict(now) {
             changed |= conversation.seal_what_may_be(time, now, rng, &mut batch);
         }
@@ -187,7 +187,7 @@ impl Requester {
 
     fn put_due(&mut self, id: LocalId, now: UnixTime) {
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
-        for (entry, place, relay, request) in conversation.outbox.take_due(now) {
+        for (entry, place, relay, request) in conversation.thread.outbox.take_due(now) {
             self.effects.push_back(self.calls.begin(relay, request, Purpose::Put { id, entry, place }));
         }
     }
@@ -230,9 +230,9 @@ impl Requester {
 
     fn handle_put(&mut self, id: LocalId, entry: EntryId, place: usize, result: &CallResult, now: UnixTime) {
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
-        match conversation.outbox.handle_outcome(entry, place, result, now) {
+        match conversation.thread.outbox.handle_outcome(entry, place, result, now) {
             PutOutcome::Stored => {
-                conversation.note_stored();
+                conversation.thread.note_stored();
                 self.save(id, Batch::new());
             }
             PutOutcome::Price => conversation.run.price_wanted = true,
@@ -388,7 +388,7 @@ impl Machine for Requester {
 
     fn refresh(&mut self, now: UnixTime) {
         for conversation in self.conversations.values_mut() {
-            conversation.outbox.hurry(now);
+            conversation.thread.outbox.hurry(now);
             conversation.run.poll_due.clear();
             conversation.run.notice_due.clear();
         }
@@ -464,8 +464,8 @@ impl Conversation {
     /// The question what became of each first contact that waits at that relay.
     fn status_requests(&self, relay: &Pin) -> Vec<(EntryId, Request)> {
         let request = |entry: EntryId| {
-            let (target, envelope) = self.outbox.location(entry)?;
-            let is_asked = target.relay == *relay && self.outbox.is_stored(entry);
+            let (target, envelope) = self.thread.outbox.location(entry)?;
+            let is_asked = target.relay == *relay && self.thread.outbox.is_stored(entry);
             let status = Status { mailbox: target.to.clone(), ids: vec![envelope] };
             is_asked.then_some((entry, Request::Status(status)))
         };
@@ -492,7 +492,7 @@ impl Conversation {
             self.attempts.last().and_then(|attempt| attempt.trouble_since).map(|at| at.plus(LOST_AFTER_SECS));
         let wanted = !self.drafts.is_empty() || !self.run.unchecked.is_empty();
         let notice = self.run.notice_due.values().copied().min().filter(|_| wanted);
-        [polls, lost, notice, self.outbox.poll_timeout()].into_iter().flatten().min()
+        [polls, lost, notice, self.thread.outbox.poll_timeout()].into_iter().flatten().min()
     }
 }
 
@@ -502,8 +502,4 @@ fn check(text: &str) -> Result<(), SayError> {
         bytes if bytes > REQUEST_BYTES_MAX => Err(SayError::TooLong { bytes }),
         _ => Ok(()),
     }
-}
-
-fn draft(text: &str, now: UnixTime) -> Draft {
-    Draft { text: Zeroizing::new(text.to_owned()), written: now }
 }

@@ -145,6 +145,19 @@ pub fn read(records: &impl Records, id: LocalId) -> Result<Vec<Message>, StoredE
     keys.iter().map(|key| read_one(records, key)).collect()
 }
 
+/// The message at one position.
+pub(crate) fn read_at(
+    records: &impl Records,
+    id: LocalId,
+    at: Position,
+) -> Result<Option<Message>, StoredError> {
+    let key = at.key(MESSAGE, id);
+    if records.record(&key)?.is_none() {
+        return Ok(None);
+    }
+    read_one(records, &key).map(Some)
+}
+
 fn read_one(records: &impl Records, key: &[u8]) -> Result<Message, StoredError> {
     let position = Position::of_key(key).ok_or(StoredError::Damaged)?;
     let plain: MessagePlain = stored::load(VERSION, &records::require(records, key)?)?;

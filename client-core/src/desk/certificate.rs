@@ -70,6 +70,21 @@ impl CoordinatorCertificate {
         self.signatures.write(writer);
     }
 
+    /// {key 32, serial 2, first day 4, last day 4, signatures}.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::default();
+        self.write(&mut writer);
+        writer.into_vec()
+    }
+
+    /// Reads [`Self::encode`]'s bytes.
+    pub fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let certificate = Self::read(&mut reader)?;
+        reader.finish()?;
+        Ok(certificate)
+    }
+
     pub(crate) fn read(reader: &mut Reader) -> Result<Self, DecodeError> {
         Ok(Self {
             key: SignPublic(reader.array()?),

@@ -45,8 +45,8 @@ impl Conversation {
     }
 
     fn note_claimed(&mut self, contact: [u8; 32]) -> Fate {
-        let thread = self.thread;
-        self.raise(SentState::Claimed, |position| position.attempt == thread && position.chain == 0);
+        let thread = self.thread.number;
+        self.thread.raise(SentState::Claimed, |position| position.attempt == thread && position.chain == 0);
         for attempt in self.attempts.iter_mut().filter(|attempt| attempt.pending.contact_hash() == contact) {
             attempt.trouble_since = None;
         }
@@ -87,7 +87,7 @@ impl Conversation {
             Verdict::Ignored => Fate::Useless,
             Verdict::Replaces => {
                 self.replaced += 1;
-                self.thread += 1;
+                self.thread.number += 1;
                 self.accept(contact, answer, now, batch)
             }
         }

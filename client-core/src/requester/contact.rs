@@ -10,14 +10,14 @@ use poterne_protocol::time::UnixTime;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use super::conversation::{Attempt, Conversation, Draft, Sent};
+use super::conversation::{Attempt, Conversation};
 use crate::body::{self, Body, Part};
 use crate::follow_up::{FOLLOW_UP_TEXT_BYTES, FOLLOW_UPS_MAX};
 use crate::notice::Notice;
-use crate::outbox::{EntryId, Target};
-use crate::records;
+use crate::outbox::{EntryId, Target, Turn};
 use crate::request::{ChosenRelay, PendingRequest, REQUEST_TEXT_BYTES, RequestDraft, seal_request};
-use crate::transcript::{self, Author, Content, Message, Position, SentState};
+use crate::thread::{Draft, Sent};
+use crate::transcript::{Position, SentState};
 use crate::vault::Batch;
 
 /// Bytes of the longest text that a first contact with its follow-ups carries, whatever its characters.
@@ -36,7 +36,7 @@ impl Conversation {
         batch: &mut Batch,
     ) -> Result<(), Draft> {
         let Ok(entries) = self.contact_entries(&draft.text, now, rng, batch) else { return Err(draft) };
-        self.note_sent(Position::request(self.thread), draft, entries, batch);
+        self.thread.note_sent(Position::request(self.thread.number), &draft, entries, batch);
         Ok(())
     }
 
@@ -44,7 +44,7 @@ impl Conversation {
     pub(super) fn seal_anew(&mut self, now: UnixTime, rng: &mut impl CryptoRng, batch: &mut Batch) {
         let text = self.newest_attempt().text.clone();
         let Ok(entries) = self.contact_entries(&text, now, rng, batch) else { return };
-        let sent = self.sent.entry(Position::request(self.thread));
+        let sent = self.thread.sent.entry(Position::request(self.thread.number));
         let sent = sent.or_insert(Sent { state: SentState::Queued, entries: Vec::new() });
         sent.state = SentState::Queued;
         sent.entries.extend(entries);
@@ -96,13 +96,13 @@ impl Conversation {
         let Some(parts) = parts.filter(|parts| parts.len() <= self.follow_ups_left()) else {
             return Err(draft);
         };
-        let thread = self.thread;
+        let thread = self.thread.number;
         let attempt = self.newest_attempt();
         let position = Position::follow_up(thread, attempt.pending.follow_ups_sealed());
         attempt.text.push_str("\n\n");
         attempt.text.push_str(&draft.text);
         let entries = self.seal_parts(&parts, now, rng, batch);
-        self.note_sent(position, draft, entries, batch);
+        self.thread.note_sent(position, &draft, entries, batch);
         Ok(())
     }
 
@@ -126,7 +126,7 @@ impl Conversation {
             let envelope = attempt.pending.follow_ups().seal(&part.bytes, part.mark, rng);
             let envelope = envelope.expect("the text was split to fit, and there is room for it");
             self.own_ids.insert(envelope.id());
-            entries.push(self.push(envelope, Class::FOURTEEN, targets, false, now, batch));
+            entries.push(self.thread.push(envelope, Class::FOURTEEN, targets, now, batch));
         }
         entries
     }
@@ -140,37 +140,9 @@ impl Conversation {
                 .intake_at(attempt.notice.relay(relay.number).expect("chosen from this notice")),
         };
         let targets = attempt.pending.relays().iter().flatten().map(intake).collect();
-        self.push(envelope, Class::FOUR, targets, true, now, batch)
-    }
-
-    /// Puts an envelope into outbox and batch.
-    pub(super) fn push(
-        &mut self,
-        envelope: SealedEnvelope,
-        class: Class,
-        targets: Vec<Target>,
-        after_all: bool,
-        now: UnixTime,
-        batch: &mut Batch,
-    ) -> EntryId {
-        let bytes = envelope.as_bytes().to_vec();
-        let entry = self.outbox.push(envelope, class, targets, after_all, now);
-        batch.put(&records::envelope_key(self.id, entry), bytes);
+        let entry = self.thread.push(envelope, Class::FOUR, targets, now, batch);
+        self.thread.outbox.set_turn(entry, Turn::AfterAll);
         entry
-    }
-
-    /// Gives a sealed text its place in the conversation.
-    pub(super) fn note_sent(
-        &mut self,
-        position: Position,
-        draft: Draft,
-        entries: Vec<EntryId>,
-        batch: &mut Batch,
-    ) {
-        let content = Content::Text(draft.text.to_string());
-        let message = Message { position, author: Author::Requester, at: draft.written, content };
-        transcript::write(batch, self.id, &message);
-        self.sent.insert(position, Sent { state: SentState::Queued, entries });
     }
 
     fn newest_attempt(&mut self) -> &mut Attempt {

@@ -12,11 +12,12 @@ use poterne_protocol::time::{Day, UnixTime};
 use zeroize::Zeroizing;
 
 use crate::notice::{Notice, NoticeError, NoticeTrust};
-use crate::outbox::{EntryId, Outbox};
-use crate::records::{self, LocalId};
+use crate::outbox::EntryId;
+use crate::records::LocalId;
 use crate::request::{PendingRequest, Reveal};
 use crate::talk::Talk;
-use crate::transcript::{Position, SentState};
+use crate::thread::{Draft, Thread};
+use crate::transcript::Author;
 use crate::vault::Batch;
 
 /// First contacts of one conversation that may wait for an answer at the same time.
@@ -40,19 +41,6 @@ pub enum Stop {
     Fork,
     /// A newer copy of this home has sent something that this one does not know.
     Rollback,
-}
-
-/// A text that is not sealed yet.
-pub(super) struct Draft {
-    pub(super) text: Zeroizing<String>,
-    pub(super) written: UnixTime,
-}
-
-/// A text that is sealed: how far it has come, and which entries of the outbox carry it.
-#[derive(Debug)]
-pub(super) struct Sent {
-    pub(super) state: SentState,
-    pub(super) entries: Vec<EntryId>,
 }
 
 /// A first contact that was sealed.
@@ -93,23 +81,19 @@ pub(super) struct Run {
 
 /// A conversation.
 pub(super) struct Conversation {
-    pub(super) id: LocalId,
     pub(super) card: Card,
     pub(super) trust: NoticeTrust,
     pub(super) notice: Option<Notice>,
     pub(super) language: [u8; 4],
     pub(super) drafts: VecDeque<Draft>,
     pub(super) attempts: Vec<Attempt>,
-    /// Counts the conversation's new beginnings; part of each position.
-    pub(super) thread: u16,
     /// What proves that the next first contact comes from the same person.
     pub(super) reveal: Option<Reveal>,
     pub(super) talk: Option<Talk>,
     /// How often another volunteer's answer has taken the place of an earlier one.
     pub(super) replaced: u8,
     pub(super) standing: Standing,
-    pub(super) sent: BTreeMap<Position, Sent>,
-    pub(super) outbox: Outbox,
+    pub(super) thread: Thread,
     /// What was put into the own sending mailboxes that are looked at: anything else there is somebody else's.
     pub(super) own_ids: BTreeSet<EnvelopeId>,
     pub(super) run: Run,
@@ -118,20 +102,17 @@ pub(super) struct Conversation {
 impl Conversation {
     pub(super) fn new(id: LocalId, card: Card, language: [u8; 4]) -> Self {
         Self {
-            id,
             trust: NoticeTrust::new(*card.desk(), card.secret().clone()),
             card,
             notice: None,
             language,
             drafts: VecDeque::new(),
             attempts: Vec::new(),
-            thread: 0,
             reveal: None,
             talk: None,
             replaced: 0,
             standing: Standing::Open,
-            sent: BTreeMap::new(),
-            outbox: Outbox::default(),
+            thread: Thread::new(id, Author::Requester),
             own_ids: BTreeSet::new(),
             run: Run::default(),
         }
@@ -162,68 +143,14 @@ impl Conversation {
         unique(all)
     }
 
-    /// Marks texts of which all envelopes are stored. Whether there are any.
-    pub(super) fn note_stored(&mut self) -> bool {
-        let mut changed = false;
-        for sent in self.sent.values_mut().filter(|sent| sent.state == SentState::Queued) {
-            if sent.entries.iter().all(|entry| self.outbox.is_stored(*entry)) {
-                sent.state = SentState::Stored;
-                changed = true;
-            }
-        }
-        changed
-    }
-
-    /// Raises the state of stored texts at the positions that `is` picks.
-    pub(super) fn raise(&mut self, state: SentState, is: impl Fn(&Position) -> bool) {
-        for (_, sent) in self.sent.iter_mut().filter(|(position, _)| is(position)) {
-            if (SentState::Stored..state).contains(&sent.state) {
-                sent.state = state;
-            }
-        }
-    }
-
-    /// Gives up the envelopes of stored texts that somebody has opened, at the positions that `is` picks.
-    pub(super) fn give_up_opened(&mut self, batch: &mut Batch, is: impl Fn(&Position) -> bool) {
-        let opened =
-            self.sent.iter_mut().filter(|(position, sent)| is(position) && sent.state > SentState::Stored);
-        for (_, sent) in opened {
-            for entry in sent.entries.drain(..) {
-                self.outbox.remove(entry);
-                batch.delete(&records::envelope_key(self.id, entry));
-            }
-        }
-    }
-
     /// Gives up what was sealed so far, for a new first contact.
     pub(super) fn begin_anew(&mut self, batch: &mut Batch) {
-        for entry in self.outbox.ids().collect::<Vec<_>>() {
-            self.outbox.remove(entry);
-            batch.delete(&records::envelope_key(self.id, entry));
-        }
+        self.thread.begin_anew(batch);
         self.attempts.clear();
         self.talk = None;
         self.replaced = 0;
-        self.thread += 1;
         self.standing = Standing::Open;
         self.run = Run::default();
-    }
-
-    /// Drops envelopes whose time is over; their texts are expired unless somebody is known to have them.
-    pub(super) fn expire(&mut self, now: UnixTime, batch: &mut Batch) -> bool {
-        let gone = self.outbox.expire(now);
-        for entry in &gone {
-            batch.delete(&records::envelope_key(self.id, *entry));
-        }
-        for sent in
-            self.sent.values_mut().filter(|sent| sent.entries.iter().any(|entry| gone.contains(entry)))
-        {
-            if sent.state <= SentState::Stored {
-                sent.state = SentState::Expired;
-            }
-            sent.entries.retain(|entry| !gone.contains(entry));
-        }
-        !gone.is_empty()
     }
 }
 

@@ -12,12 +12,12 @@ use poterne_protocol::time::UnixTime;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use super::conversation::{Conversation, Draft, Standing, Stop};
+use super::conversation::{Conversation, Standing, Stop};
 use crate::body::Body;
-use crate::body::kinds::Ack;
 use crate::session::{Destination, OpenError, Own};
 use crate::talk::Heard;
-use crate::transcript::{self, Author, Content, Message, Position, SentState};
+use crate::thread::{Asked, Draft};
+use crate::transcript::Position;
 use crate::vault::Batch;
 use crate::watch::Watched;
 
@@ -152,55 +152,12 @@ impl Conversation {
 
     /// Takes in what an opened message says.
     pub(super) fn hear(&mut self, heard: Heard, now: UnixTime, batch: &mut Batch) {
-        let (thread, chain) = (self.thread, heard.chain);
-        let is_earlier = move |position: &Position| position.attempt == thread && position.chain <= chain;
-        self.raise(SentState::Answered, is_earlier);
-        self.give_up_opened(batch, move |position| {
-            is_earlier(position) && (chain > 0 || position.number == 0)
-        });
-        if let Some((first, body)) = heard.whole {
-            self.hear_body(Position::ratchet(thread, chain, first), body, now, batch);
+        match self.thread.hear(heard, now, batch) {
+            Some(Asked::Close) => self.standing = Standing::Closed,
+            Some(Asked::Fork) => _ = self.stop(Stop::Fork),
+            Some(Asked::Relays(numbers)) => self.move_to(numbers),
+            None => {}
         }
-    }
-
-    fn hear_body(&mut self, position: Position, body: Body, now: UnixTime, batch: &mut Batch) {
-        match body {
-            Body::Text(text) => self.show(position, Content::Text(text.to_string()), now, batch),
-            Body::Close(close) => {
-                self.standing = Standing::Closed;
-                if !close.text.is_empty() {
-                    self.show(position, Content::Text(close.text), now, batch);
-                }
-            }
-            Body::Cover => {}
-            Body::Ack(acks) => acks.iter().for_each(|ack| self.hear_ack(ack, batch)),
-            Body::Fork(_) => _ = self.stop(Stop::Fork),
-            Body::Relays(numbers) => self.move_to(numbers),
-            other => {
-                let content = Content::Newer { kind: other.kind(), body: other.encode().to_vec() };
-                self.show(position, content, now, batch);
-            }
-        }
-    }
-
-    fn show(&self, position: Position, content: Content, now: UnixTime, batch: &mut Batch) {
-        transcript::write(batch, self.id, &Message { position, author: Author::Volunteer, at: now, content });
-    }
-
-    fn hear_ack(&mut self, ack: &Ack, batch: &mut Batch) {
-        let (thread, numbers) = (self.thread, ack.first..=ack.last);
-        let first = match ack.chain {
-            Ack::FOLLOW_UPS => {
-                Position::follow_up(thread, *numbers.start())..=Position::follow_up(thread, *numbers.end())
-            }
-            chain => {
-                let at = |n: &u16| Position::ratchet(thread, chain, (*n).into());
-                at(numbers.start())..=at(numbers.end())
-            }
-        };
-        let state = if ack.is_read { SentState::Read } else { SentState::Answered };
-        self.raise(state, |position| first.contains(position));
-        self.give_up_opened(batch, |position| first.contains(position));
     }
 
     /// The volunteer's next chain lies at other relays.
@@ -228,12 +185,12 @@ impl Conversation {
             Destination::AnswerBox => unreachable!("a requester writes into no answer box"),
         };
         let contact = talk.contact;
-        let position = Position::ratchet(self.thread, sealed[0].chain, sealed[0].n);
+        let position = Position::ratchet(self.thread.number, sealed[0].chain, sealed[0].n);
         let puts: Vec<_> = sealed.into_iter().map(|one| (targets(&one.to), one.envelope)).collect();
-        let push = |(targets, envelope)| self.push(envelope, Class::THIRTY, targets, false, now, batch);
+        let push = |(targets, envelope)| self.thread.push(envelope, Class::THIRTY, targets, now, batch);
         let entries = puts.into_iter().map(push).collect();
         self.bind(contact);
-        self.note_sent(position, draft, entries, batch);
+        self.thread.note_sent(position, &draft, entries, batch);
         Ok(())
     }
 

@@ -8,14 +8,14 @@ use poterne_protocol::time::{Day, UnixTime};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::conversation::{Attempt, Conversation, Draft, Run, Sent, Standing, Stop};
+use super::conversation::{Attempt, Conversation, Run, Standing, Stop};
 use crate::notice::{Notice, NoticeTrust};
-use crate::outbox::{Outbox, OutboxPlain};
 use crate::records::{self, CONVERSATION, LocalId, Records};
 use crate::request::{PendingRequest, Reveal};
 use crate::stored::{self, StoredError};
 use crate::talk::{Talk, TalkPlain};
-use crate::transcript::{self, Author, Content, Position, SentState};
+use crate::thread::{Draft, DraftPlain, Thread, ThreadPlain};
+use crate::transcript::{self, Author, Content};
 use crate::vault::Batch;
 
 const VERSION: u8 = 1;
@@ -26,15 +26,13 @@ struct Plain {
     trust: Vec<u8>,
     notice: Option<Vec<u8>>,
     language: [u8; 4],
-    drafts: Vec<(String, u64)>,
+    drafts: Vec<DraftPlain>,
     attempts: Vec<AttemptPlain>,
-    thread: u16,
     reveal: Option<[u8; 16]>,
     talk: Option<TalkPlain>,
     replaced: u8,
     standing: u8,
-    sent: Vec<SentPlain>,
-    outbox: OutboxPlain,
+    thread: ThreadPlain,
     own_ids: Vec<[u8; 16]>,
 }
 
@@ -47,17 +45,10 @@ struct AttemptPlain {
     trouble_since: Option<u64>,
 }
 
-#[derive(Deserialize, Serialize, Zeroize, ZeroizeOnDrop)]
-struct SentPlain {
-    position: (u16, u32, u32),
-    state: u8,
-    entries: Vec<u64>,
-}
-
 /// Puts a conversation into the batch.
 pub(super) fn write(batch: &mut Batch, conversation: &Conversation) {
     let plain = Plain::from(conversation);
-    batch.put(&records::key(CONVERSATION, conversation.id), stored::save(VERSION, &plain));
+    batch.put(&records::key(CONVERSATION, conversation.thread.id), stored::save(VERSION, &plain));
 }
 
 /// All conversations of a vault.
@@ -70,7 +61,7 @@ fn load(records: &impl Records, id: LocalId) -> Result<Conversation, StoredError
     let record = records::require(records, &records::key(CONVERSATION, id))?;
     let mut conversation = stored::load::<Plain>(VERSION, &record)?.into_conversation(records, id)?;
     if conversation.talk.is_none() && !conversation.attempts.is_empty() {
-        let text = request_text(records, id, conversation.thread)?;
+        let text = request_text(records, id, conversation.thread.number)?;
         conversation.attempts.iter_mut().for_each(|attempt| attempt.text = text.clone());
     }
     Ok(conversation)
@@ -97,15 +88,13 @@ impl From<&Conversation> for Plain {
             trust: from.trust.to_stored().to_vec(),
             notice: from.notice.as_ref().map(|notice| notice.to_stored().to_vec()),
             language: from.language,
-            drafts: from.drafts.iter().map(|draft| (draft.text.to_string(), draft.written.0)).collect(),
+            drafts: from.drafts.iter().map(DraftPlain::from).collect(),
             attempts: from.attempts.iter().map(AttemptPlain::from).collect(),
-            thread: from.thread,
             reveal: from.reveal.as_ref().map(|reveal| *reveal.expose()),
             talk: from.talk.as_ref().map(Talk::to_plain),
             replaced: from.replaced,
             standing: standing_number(from.standing),
-            sent: from.sent.iter().map(|(position, sent)| SentPlain::of(*position, sent)).collect(),
-            outbox: from.outbox.to_plain(),
+            thread: from.thread.to_plain(),
             own_ids: from.own_ids.iter().map(|id| id.0).collect(),
         }
     }
@@ -114,25 +103,18 @@ impl From<&Conversation> for Plain {
 impl Plain {
     fn into_conversation(self, records: &impl Records, id: LocalId) -> Result<Conversation, StoredError> {
         let notice = self.notice.as_deref().map(Notice::from_stored).transpose()?;
-        let draft = |(text, written): &(String, u64)| Draft {
-            text: Zeroizing::new(text.clone()),
-            written: UnixTime(*written),
-        };
         Ok(Conversation {
-            id,
             card: Card::parse(&self.card).map_err(|_| StoredError::Damaged)?,
             trust: NoticeTrust::from_stored(&self.trust)?,
             notice,
             language: self.language,
-            drafts: self.drafts.iter().map(draft).collect(),
+            drafts: self.drafts.iter().map(Draft::from).collect(),
             attempts: self.attempts.iter().map(Attempt::try_from).collect::<Result<_, _>>()?,
-            thread: self.thread,
             reveal: self.reveal.as_ref().map(Reveal::from_bytes),
             talk: self.talk.as_ref().map(Talk::from_plain).transpose()?,
             replaced: self.replaced,
             standing: standing(self.standing)?,
-            sent: self.sent.iter().map(SentPlain::parse).collect::<Result<_, _>>()?,
-            outbox: Outbox::from_plain(&self.outbox, |entry| records::envelope(records, id, entry))?,
+            thread: Thread::from_plain(&self.thread, records, id, Author::Requester)?,
             own_ids: self.own_ids.iter().copied().map(EnvelopeId).collect(),
             run: Run::default(),
         })
@@ -163,19 +145,6 @@ impl TryFrom<&AttemptPlain> for Attempt {
             last_day: Day(plain.last_day),
             trouble_since: plain.trouble_since.map(UnixTime),
         })
-    }
-}
-
-impl SentPlain {
-    fn of(position: Position, sent: &Sent) -> Self {
-        let Position { attempt, chain, number } = position;
-        Self { position: (attempt, chain, number), state: sent.state as u8, entries: sent.entries.clone() }
-    }
-
-    fn parse(&self) -> Result<(Position, Sent), StoredError> {
-        let (attempt, chain, number) = self.position;
-        let state = SentState::parse(self.state).ok_or(StoredError::Damaged)?;
-        Ok((Position { attempt, chain, number }, Sent { state, entries: self.entries.clone() }))
     }
 }
 

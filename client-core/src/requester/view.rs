@@ -59,7 +59,7 @@ impl Requester {
 
     /// How far each own text of a conversation has come; texts that are not sealed are in [`Requester::drafts`].
     pub fn sent(&self, id: LocalId) -> Vec<(Position, SentState)> {
-        let all = self.conversations.get(&id).into_iter().flat_map(|conversation| &conversation.sent);
+        let all = self.conversations.get(&id).into_iter().flat_map(|conversation| &conversation.thread.sent);
         all.map(|(position, sent)| (*position, sent.state)).collect()
     }
 
@@ -91,9 +91,9 @@ impl Requester {
 
 impl Conversation {
     fn summary(&self) -> Summary {
-        let newest = self.sent.values().next_back().map_or(SentState::Queued, |sent| sent.state);
+        let newest = self.thread.sent.values().next_back().map_or(SentState::Queued, |sent| sent.state);
         let newest = if self.drafts.is_empty() { newest } else { SentState::Queued };
-        Summary { id: self.id, desk: *self.card.desk(), standing: self.standing, newest }
+        Summary { id: self.thread.id, desk: *self.card.desk(), standing: self.standing, newest }
     }
 
     fn warnings(&self) -> Vec<Warning> {

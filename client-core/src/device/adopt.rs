@@ -1,0 +1,209 @@
+//! Adoption: the first answer, and everything that is written after it (docs/spec/client.md §8.4, PROTOCOL §6).
+//!
+//! seal A1 -> keep it -> extend the lease so that 120 s remain -> put, wait for stored -> erase M0 by the lease token.
+//! Where the lease has ended meanwhile, what was sealed is withdrawn unput, and the same request is claimed again.
+
+use poterne_protocol::envelope::Class;
+use poterne_protocol::keys::Pin;
+use poterne_protocol::limits::{LEASE_DEFAULT_SECS, LEASE_MAX_SECS};
+use poterne_protocol::op::{Answer, Extend, Request};
+use poterne_protocol::time::UnixTime;
+use rand_core::CryptoRng;
+
+use super::case::{Case, Lease, Stage};
+use super::{Device, DeviceError, Outcome, Purpose, Work};
+use crate::body::Body;
+use crate::body::kinds::Close;
+use crate::outbox::{EntryId, Target, Turn};
+use crate::records::LocalId;
+use crate::session::{Destination, DeviceKeys, Sealed, Session};
+use crate::talk::{Talk, Unanswered};
+use crate::thread::Draft;
+use crate::transcript::Position;
+use crate::vault::Batch;
+
+/// Seconds that must remain of a lease when the answer is put.
+const REMAIN_SECS: u64 = 120;
+
+impl Device {
+    /// Goes on with a case: adoption, messages, erasing M0.
+    pub(super) fn advance(&mut self, id: LocalId, now: UnixTime, rng: &mut impl CryptoRng) {
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        let mut batch = Batch::new();
+        if case.thread.expire(now, &mut batch) {
+            self.save(id, batch);
+        }
+        let Some(case) = self.cases.get(&id) else { return };
+        match case.stage {
+            Stage::Claimed if !case.drafts.is_empty() => match case.live_lease(now) {
+                Some(lease) => self.adopt(id, lease, now, rng),
+                None => self.claim_again(id, now, rng),
+            },
+            Stage::Adopting => self.call_extend(id, now),
+            Stage::Talking => self.seal_drafts(id, now, rng),
+            _ => {}
+        }
+        self.erase_request(id, now, rng);
+    }
+
+    fn claim_again(&mut self, id: LocalId, now: UnixTime, rng: &mut impl CryptoRng) {
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        let relay = case.lease.take().map(|lease| lease.relay);
+        if relay.is_some() {
+            case.claim = None;
+        }
+        self.call_claim(id, relay, now, rng);
+    }
+
+    /// Seals the first answer under the lease, and keeps it unput.
+    fn adopt(&mut self, id: LocalId, lease: Lease, now: UnixTime, rng: &mut impl CryptoRng) {
+        let Some(certificate) = self.certificate(now) else {
+            return self.settle(
+                Err(DeviceError::NoGrant),
+                |work| matches!(work, Work::Reply { case } if *case == id),
+            );
+        };
+        let keys = DeviceKeys { identity: self.identity.clone(), certificate };
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        let Ok(session) = Session::for_volunteer(&case.request, &keys, lease.number, rng) else {
+            case.stage = Stage::Stopped;
+            self.save(id, Batch::new());
+            return self
+                .settle(Err(DeviceError::Over), |work| matches!(work, Work::Reply { case } if *case == id));
+        };
+        let relays = case.relays.iter().flatten().copied().collect();
+        case.talk = Some(Talk::new(session, case.request.contact_hash(), relays));
+        let (draft, mut batch) = (case.drafts[0].clone(), Batch::new());
+        if let Ok((_, entries)) = case.seal_body(&Body::Text(draft.text), now, rng, &mut batch) {
+            entries.iter().for_each(|entry| case.thread.outbox.set_turn(*entry, Turn::Held));
+            case.held = entries;
+            case.stage = Stage::Adopting;
+        }
+        self.save(id, batch);
+        self.call_extend(id, now);
+    }
+
+    /// The certificate of today's epoch, or of the newest one before it.
+    fn certificate(&self, now: UnixTime) -> Option<crate::desk::certificate::DeviceCertificate> {
+        let seat = self.seats.iter().rev().find(|(epoch, _)| epoch.day <= now.day());
+        seat.map(|(_, seat)| seat.grant.certificate.clone())
+    }
+
+    fn call_extend(&mut self, id: LocalId, now: UnixTime) {
+        let is_extend =
+            |_: &Pin, purpose: &Purpose| matches!(purpose, Purpose::Extend { case } if *case == id);
+        let Some(case) = self.cases.get(&id).filter(|case| case.retry_at <= now) else { return };
+        let Some(lease) = case.lease else { return };
+        if self.calls.any(is_extend) {
+            return;
+        }
+        let wanted = now.since(lease.claimed_at) + REMAIN_SECS;
+        let secs = u32::try_from(wanted).unwrap_or(u32::MAX).max(LEASE_DEFAULT_SECS);
+        if secs > LEASE_MAX_SECS {
+            return self.handle_extended(id, Answer::Ended, now);
+        }
+        let extend = Extend { token: lease.token, secs_from_claim: secs };
+        self.call(lease.relay, Request::Extend(extend), Purpose::Extend { case: id });
+    }
+
+    /// The lease holds: the answer is put. It does not: the answer is withdrawn.
+    pub(super) fn handle_extended(&mut self, id: LocalId, answer: Answer, now: UnixTime) {
+        let Some(case) = self.cases.get_mut(&id).filter(|case| case.stage == Stage::Adopting) else { return };
+        let mut batch = Batch::new();
+        match answer {
+            Answer::Extended { secs_left } => case.adopted(now.plus(secs_left.into()), &mut batch),
+            Answer::Ended => case.withdraw_answer(&mut batch),
+            _ => return self.note_failed(id, now),
+        }
+        self.save(id, batch);
+    }
+
+    /// Seals what was written, once the own mailbox was looked at.
+    fn seal_drafts(&mut self, id: LocalId, now: UnixTime, rng: &mut impl CryptoRng) {
+        let Some(case) = self.cases.get_mut(&id).filter(|case| case.caught_up) else { return };
+        let (mut batch, mut changed) = (Batch::new(), false);
+        while let Some(draft) = case.drafts.front().cloned() {
+            let Ok((position, entries)) =
+                case.seal_body(&Body::Text(draft.text.clone()), now, rng, &mut batch)
+            else {
+                break;
+            };
+            case.drafts.pop_front();
+            case.thread.note_sent(position, &draft, entries, &mut batch);
+            changed = true;
+        }
+        if changed {
+            self.save(id, batch);
+        }
+    }
+
+    /// A conversation ends with a word of its own; a claimed request without an answer is erased.
+    pub(super) fn advance_close(&mut self, id: LocalId, now: UnixTime, rng: &mut impl CryptoRng) {
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        let mut batch = Batch::new();
+        match case.stage {
+            Stage::Claimed => {
+                case.erase_at = case.seen_at.clone();
+                case.drafts.clear();
+            }
+            Stage::Talking if case.caught_up && case.drafts.is_empty() => {
+                let close = Body::Close(Close { reason: 0, text: String::new() });
+                if case.seal_body(&close, now, rng, &mut batch).is_err() {
+                    return;
+                }
+            }
+            Stage::Stopped => {}
+            _ => return,
+        }
+        let is_stopped = case.stage == Stage::Stopped;
+        case.stage = Stage::Closed;
+        self.save(id, batch);
+        if is_stopped {
+            self.settle(Ok(Outcome::Closed), |work| matches!(work, Work::Close { case } if *case == id));
+        }
+    }
+}
+
+impl Case {
+    /// Seals a body, and puts its envelopes into the outbox. The position of its first message.
+    fn seal_body(
+        &mut self,
+        body: &Body,
+        now: UnixTime,
+        rng: &mut impl CryptoRng,
+        batch: &mut Batch,
+    ) -> Result<(Position, Vec<EntryId>), Unanswered> {
+        let sealed = self.talk.as_mut().ok_or(Unanswered)?.seal(body, rng)?;
+        let position = Position::ratchet(self.thread.number, sealed[0].chain, sealed[0].n);
+        let mut entries = Vec::new();
+        for Sealed { envelope, to, .. } in sealed {
+            let targets = self.targets(&to);
+            entries.push(self.thread.push(envelope, Class::THIRTY, targets, now, batch));
+        }
+        Ok((position, entries))
+    }
+
+    fn targets(&self, to: &Destination) -> Vec<Target> {
+        match (to, &self.talk) {
+            (Destination::AnswerBox, _) => self.answer_box(),
+            (Destination::Mailbox(mailbox), Some(talk)) => talk.targets(mailbox),
+            (Destination::Mailbox(_), None) => Vec::new(),
+        }
+    }
+
+    /// The lease was checked: the answer goes out, and M0 is erased once it is stored.
+    fn adopted(&mut self, ends: UnixTime, batch: &mut Batch) {
+        self.stage = Stage::Talking;
+        self.lease = self.lease.map(|lease| Lease { ends, ..lease });
+        self.thread.outbox.let_go();
+        let entries = std::mem::take(&mut self.held);
+        if let Some(draft) = self.drafts.pop_front() {
+            self.note_first(&draft, entries, batch);
+        }
+    }
+
+    fn note_first(&mut self, draft: &Draft, entries: Vec<EntryId>, batch: &mut Batch) {
+        let position = Position::ratchet(self.thread.number, 0, 0);
+        self.thread.note_sent(position, draft, entries, batch);
+    }
+}

@@ -1,0 +1,156 @@
+//! What volunteers are shown: the queue and the cases (docs/spec/client.md §8.5).
+
+use poterne_protocol::time::{Day, UnixTime};
+use zeroize::Zeroizing;
+
+use super::case::{Case, Stage};
+use super::{Device, WARNING_DAYS};
+use crate::clock::Verdict;
+use crate::records::{LocalId, Records};
+use crate::stored::StoredError;
+use crate::transcript::{self, Content, Position, SentState};
+
+/// A request that waits.
+#[derive(Clone, Debug)]
+pub struct QueueItem {
+    /// Its id, the same on every device.
+    pub id: LocalId,
+    /// Its text; the beginning of it while parts are missing.
+    pub text: Zeroizing<String>,
+    /// Whether the whole text is here.
+    pub complete: bool,
+    /// The language that its writer's program names, ASCII, padded with zeros.
+    pub language: [u8; 4],
+    /// When this device first saw it.
+    pub arrived: UnixTime,
+    /// Its writer's program marks it with something that this build does not know.
+    pub wants_newer: bool,
+}
+
+/// A case in a list.
+#[derive(Clone, Debug)]
+pub struct CaseSummary {
+    /// Its id.
+    pub id: LocalId,
+    /// How far it has come.
+    pub stage: Stage,
+    /// When the lease ends, while there is one.
+    pub lease_ends: Option<UnixTime>,
+    /// How far the newest own text has come.
+    pub newest: Option<SentState>,
+    /// Own texts that are not sealed yet.
+    pub drafts: usize,
+}
+
+/// What the people of the desk should know.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum DeskWarning {
+    /// The own clock is off by so many seconds, against the relays'; nothing is published until it is set.
+    ClockOff {
+        /// Positive when the own clock is behind.
+        secs: i64,
+    },
+    /// Notices are published for so few days ahead; requesters will soon find none.
+    FewNotices {
+        /// Days, today among them.
+        days: u32,
+    },
+    /// A relay refuses to open this desk's intakes or logs: it may want a permit.
+    Refused,
+}
+
+impl Device {
+    /// The requests that wait and that nobody has, oldest first.
+    pub fn queue(&self, records: &impl Records) -> Result<Vec<QueueItem>, StoredError> {
+        let is_free = |case: &&Case| case.stage == Stage::Waiting && !case.leased_elsewhere;
+        let mut waiting: Vec<&Case> = self.cases.values().filter(is_free).collect();
+        waiting.sort_by_key(|case| (case.arrived, case.id()));
+        waiting.into_iter().map(|case| case.queue_item(records)).collect()
+    }
+
+    /// The text of a request: the whole of it, or its beginning while parts are missing.
+    pub fn request_text(
+        &self,
+        id: LocalId,
+        records: &impl Records,
+    ) -> Result<Option<Zeroizing<String>>, StoredError> {
+        self.cases.get(&id).map(|case| case.request_text(records)).transpose()
+    }
+
+    /// All cases that were ever claimed here.
+    pub fn cases(&self) -> Vec<CaseSummary> {
+        let is_case = |case: &&Case| !matches!(case.stage, Stage::Waiting | Stage::Gone);
+        self.cases.values().filter(is_case).map(Case::summary).collect()
+    }
+
+    /// One case.
+    pub fn case(&self, id: LocalId) -> Option<CaseSummary> {
+        self.cases.get(&id).map(Case::summary)
+    }
+
+    /// How far each own text of a case has come.
+    pub fn sent(&self, id: LocalId) -> Vec<(Position, SentState)> {
+        let all = self.cases.get(&id).into_iter().flat_map(|case| &case.thread.sent);
+        all.map(|(position, sent)| (*position, sent.state)).collect()
+    }
+
+    /// Own texts of a case that wait to be sealed.
+    pub fn drafts(&self, id: LocalId) -> Vec<&str> {
+        let all = self.cases.get(&id).into_iter().flat_map(|case| &case.drafts);
+        all.map(|draft| draft.text.as_str()).collect()
+    }
+
+    /// What the people of the desk should know at the time of `now`.
+    pub fn warnings(&self, now: UnixTime) -> Vec<DeskWarning> {
+        let mut warnings = Vec::new();
+        if let Verdict::Off { secs } = self.clock.verdict(now) {
+            warnings.push(DeskWarning::ClockOff { secs });
+        }
+        if let Some(days) = self.days_published(now.day()).filter(|days| *days < WARNING_DAYS) {
+            warnings.push(DeskWarning::FewNotices { days });
+        }
+        if self.publish_refused {
+            warnings.push(DeskWarning::Refused);
+        }
+        warnings
+    }
+
+    /// For how many days, today among them, a notice stands at a relay; `None` on a device that publishes none.
+    pub fn days_published(&self, today: Day) -> Option<u32> {
+        self.coordinator.as_ref().map(|coordinator| coordinator.days_ahead(today))
+    }
+}
+
+impl Case {
+    fn queue_item(&self, records: &impl Records) -> Result<QueueItem, StoredError> {
+        Ok(QueueItem {
+            id: self.id(),
+            text: self.request_text(records)?,
+            complete: self.complete,
+            language: self.request.language(),
+            arrived: self.arrived,
+            wants_newer: self.request.flags().needs_newer(),
+        })
+    }
+
+    fn request_text(&self, records: &impl Records) -> Result<Zeroizing<String>, StoredError> {
+        if !self.complete {
+            return Ok(Zeroizing::new(String::from_utf8_lossy(self.request.text()).into_owned()));
+        }
+        let first = transcript::read_at(records, self.id(), Position::request(0))?;
+        Ok(match first.map(|message| message.content.clone()) {
+            Some(Content::Text(ref text)) => Zeroizing::new(text.clone()),
+            _ => Zeroizing::default(),
+        })
+    }
+
+    fn summary(&self) -> CaseSummary {
+        CaseSummary {
+            id: self.id(),
+            stage: self.stage,
+            lease_ends: self.lease.map(|lease| lease.ends),
+            newest: self.thread.sent.values().next_back().map(|sent| sent.state),
+            drafts: self.drafts.len(),
+        }
+    }
+}

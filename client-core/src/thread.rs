@@ -1,0 +1,273 @@
+//! What both sides of a conversation keep of it besides the keys: own texts and how far they have come, their sealed
+//! envelopes, and the messages for people (docs/spec/client.md §4).
+
+use std::collections::BTreeMap;
+
+use poterne_protocol::envelope::{Class, SealedEnvelope};
+use poterne_protocol::time::UnixTime;
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::body::Body;
+use crate::body::kinds::Ack;
+use crate::outbox::{EntryId, Outbox, OutboxPlain, Target};
+use crate::records::{self, LocalId, Records};
+use crate::stored::StoredError;
+use crate::talk::Heard;
+use crate::transcript::{self, Author, Content, Message, Position, SentState};
+use crate::vault::Batch;
+
+/// A text that is not sealed yet.
+#[derive(Clone)]
+pub(crate) struct Draft {
+    pub(crate) text: Zeroizing<String>,
+    pub(crate) written: UnixTime,
+}
+
+impl Draft {
+    pub(crate) fn new(text: &str, now: UnixTime) -> Self {
+        Self { text: Zeroizing::new(text.to_owned()), written: now }
+    }
+}
+
+/// A text that is sealed: how far it has come, and which entries of the outbox carry it.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) state: SentState,
+    pub(crate) entries: Vec<EntryId>,
+}
+
+/// What a message asks of its reader beyond being shown.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Asked {
+    /// The conversation is over.
+    Close,
+    /// The other side has seen two copies of this one.
+    Fork,
+    /// Their next chain lies at these relays.
+    Relays([u8; 2]),
+}
+
+/// Own texts, their envelopes, and where messages are shown.
+#[derive(Debug)]
+pub(crate) struct Thread {
+    pub(crate) id: LocalId,
+    me: Author,
+    /// Counts the conversation's new beginnings; part of each position.
+    pub(crate) number: u16,
+    pub(crate) sent: BTreeMap<Position, Sent>,
+    pub(crate) outbox: Outbox,
+}
+
+impl Thread {
+    pub(crate) fn new(id: LocalId, me: Author) -> Self {
+        Self { id, me, number: 0, sent: BTreeMap::new(), outbox: Outbox::default() }
+    }
+
+    /// Puts an envelope into outbox and batch.
+    pub(crate) fn push(
+        &mut self,
+        envelope: SealedEnvelope,
+        class: Class,
+        targets: Vec<Target>,
+        now: UnixTime,
+        batch: &mut Batch,
+    ) -> EntryId {
+        let bytes = envelope.as_bytes().to_vec();
+        let entry = self.outbox.push(envelope, class, targets, now);
+        batch.put(&records::envelope_key(self.id, entry), bytes);
+        entry
+    }
+
+    /// Takes an envelope out of outbox and vault.
+    pub(crate) fn withdraw(&mut self, entry: EntryId, batch: &mut Batch) {
+        self.outbox.remove(entry);
+        batch.delete(&records::envelope_key(self.id, entry));
+    }
+
+    /// Gives a sealed text its place in the conversation.
+    pub(crate) fn note_sent(
+        &mut self,
+        position: Position,
+        draft: &Draft,
+        entries: Vec<EntryId>,
+        batch: &mut Batch,
+    ) {
+        let content = Content::Text(draft.text.to_string());
+        transcript::write(batch, self.id, &Message { position, author: self.me, at: draft.written, content });
+        self.sent.insert(position, Sent { state: SentState::Queued, entries });
+    }
+
+    /// Marks texts of which all envelopes are stored.
+    pub(crate) fn note_stored(&mut self) {
+        for sent in self.sent.values_mut().filter(|sent| sent.state == SentState::Queued) {
+            if sent.entries.iter().all(|entry| self.outbox.is_stored(*entry)) {
+                sent.state = SentState::Stored;
+            }
+        }
+    }
+
+    /// Raises the state of stored texts at the positions that `is` picks.
+    pub(crate) fn raise(&mut self, state: SentState, is: impl Fn(&Position) -> bool) {
+        for (_, sent) in self.sent.iter_mut().filter(|(position, _)| is(position)) {
+            if (SentState::Stored..state).contains(&sent.state) {
+                sent.state = state;
+            }
+        }
+    }
+
+    /// Gives up the envelopes of texts that somebody has opened, at the positions that `is` picks.
+    fn give_up_opened(&mut self, batch: &mut Batch, is: impl Fn(&Position) -> bool) {
+        let opened =
+            self.sent.iter_mut().filter(|(position, sent)| is(position) && sent.state > SentState::Stored);
+        let entries: Vec<EntryId> = opened.flat_map(|(_, sent)| sent.entries.drain(..)).collect();
+        entries.into_iter().for_each(|entry| self.withdraw(entry, batch));
+    }
+
+    /// Gives up everything that was sealed so far.
+    pub(crate) fn begin_anew(&mut self, batch: &mut Batch) {
+        for entry in self.outbox.ids().collect::<Vec<_>>() {
+            self.withdraw(entry, batch);
+        }
+        self.number += 1;
+    }
+
+    /// Drops envelopes whose time is over; their texts are expired unless somebody is known to have them.
+    pub(crate) fn expire(&mut self, now: UnixTime, batch: &mut Batch) -> bool {
+        let gone = self.outbox.expire(now);
+        gone.iter().for_each(|entry| batch.delete(&records::envelope_key(self.id, *entry)));
+        for sent in
+            self.sent.values_mut().filter(|sent| sent.entries.iter().any(|entry| gone.contains(entry)))
+        {
+            if sent.state <= SentState::Stored {
+                sent.state = SentState::Expired;
+            }
+            sent.entries.retain(|entry| !gone.contains(entry));
+        }
+        !gone.is_empty()
+    }
+
+    /// Takes in an opened message of the other side: what it acknowledges, and what it says.
+    pub(crate) fn hear(&mut self, heard: Heard, now: UnixTime, batch: &mut Batch) -> Option<Asked> {
+        let (thread, chain) = (self.number, heard.chain);
+        let is_earlier = move |position: &Position| position.attempt == thread && position.chain <= chain;
+        self.raise(SentState::Answered, is_earlier);
+        self.give_up_opened(batch, move |position| {
+            is_earlier(position) && (chain > 0 || position.number == 0)
+        });
+        let (first, body) = heard.whole?;
+        self.hear_body(Position::ratchet(thread, chain, first), body, now, batch)
+    }
+
+    fn hear_body(
+        &mut self,
+        position: Position,
+        body: Body,
+        now: UnixTime,
+        batch: &mut Batch,
+    ) -> Option<Asked> {
+        match body {
+            Body::Text(text) => self.show(position, Content::Text(text.to_string()), now, batch),
+            Body::Close(close) => {
+                if !close.text.is_empty() {
+                    self.show(position, Content::Text(close.text), now, batch);
+                }
+                return Some(Asked::Close);
+            }
+            Body::Cover => {}
+            Body::Ack(acks) => acks.iter().for_each(|ack| self.hear_ack(ack, batch)),
+            Body::Fork(_) => return Some(Asked::Fork),
+            Body::Relays(numbers) => return Some(Asked::Relays(numbers)),
+            other => {
+                let content = Content::Newer { kind: other.kind(), body: other.encode().to_vec() };
+                self.show(position, content, now, batch);
+            }
+        }
+        None
+    }
+
+    /// Shows a message of the other side to people.
+    pub(crate) fn show(&self, position: Position, content: Content, now: UnixTime, batch: &mut Batch) {
+        let author = match self.me {
+            Author::Requester => Author::Volunteer,
+            Author::Volunteer => Author::Requester,
+        };
+        transcript::write(batch, self.id, &Message { position, author, at: now, content });
+    }
+
+    fn hear_ack(&mut self, ack: &Ack, batch: &mut Batch) {
+        let at = |n: u16| match ack.chain {
+            Ack::FOLLOW_UPS => Position::follow_up(self.number, n),
+            chain => Position::ratchet(self.number, chain, n.into()),
+        };
+        let acked = at(ack.first)..=at(ack.last);
+        let state = if ack.is_read { SentState::Read } else { SentState::Answered };
+        self.raise(state, |position| acked.contains(position));
+        self.give_up_opened(batch, |position| acked.contains(position));
+    }
+}
+
+/// A thread at rest, without its envelopes and messages, which lie in records of their own.
+#[derive(Deserialize, Serialize, Zeroize, ZeroizeOnDrop)]
+pub(crate) struct ThreadPlain {
+    number: u16,
+    sent: Vec<SentPlain>,
+    outbox: OutboxPlain,
+}
+
+#[derive(Deserialize, Serialize, Zeroize, ZeroizeOnDrop)]
+struct SentPlain {
+    position: (u16, u32, u32),
+    state: u8,
+    entries: Vec<EntryId>,
+}
+
+impl Thread {
+    pub(crate) fn to_plain(&self) -> ThreadPlain {
+        let sent = self.sent.iter().map(|(position, sent)| SentPlain::of(*position, sent)).collect();
+        ThreadPlain { number: self.number, sent, outbox: self.outbox.to_plain() }
+    }
+
+    pub(crate) fn from_plain(
+        plain: &ThreadPlain,
+        records: &impl Records,
+        id: LocalId,
+        me: Author,
+    ) -> Result<Self, StoredError> {
+        let sent = plain.sent.iter().map(SentPlain::parse).collect::<Result<_, _>>()?;
+        let outbox = Outbox::from_plain(&plain.outbox, |entry| records::envelope(records, id, entry))?;
+        Ok(Self { id, me, number: plain.number, sent, outbox })
+    }
+}
+
+impl SentPlain {
+    fn of(position: Position, sent: &Sent) -> Self {
+        let Position { attempt, chain, number } = position;
+        Self { position: (attempt, chain, number), state: sent.state as u8, entries: sent.entries.clone() }
+    }
+
+    fn parse(&self) -> Result<(Position, Sent), StoredError> {
+        let (attempt, chain, number) = self.position;
+        let state = SentState::parse(self.state).ok_or(StoredError::Damaged)?;
+        Ok((Position { attempt, chain, number }, Sent { state, entries: self.entries.clone() }))
+    }
+}
+
+/// A draft at rest.
+#[derive(Deserialize, Serialize, Zeroize, ZeroizeOnDrop)]
+pub(crate) struct DraftPlain {
+    text: String,
+    written: u64,
+}
+
+impl From<&Draft> for DraftPlain {
+    fn from(draft: &Draft) -> Self {
+        Self { text: draft.text.to_string(), written: draft.written.0 }
+    }
+}
+
+impl From<&DraftPlain> for Draft {
+    fn from(plain: &DraftPlain) -> Self {
+        Self::new(&plain.text, UnixTime(plain.written))
+    }
+}
