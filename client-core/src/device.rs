@@ -241,7 +241,11 @@ impl Device {
     pub fn claim(&mut self, wanted: Option<LocalId>, now: UnixTime, rng: &mut impl CryptoRng) -> Ticket {
         match wanted {
             Some(id) if !self.cases.contains_key(&id) => self.refused(DeviceError::Unknown),
-            _ => self.begin(Work::Claim { wanted, tried: Vec::new() }, now, rng),
+            _ => {
+                self.intakes_fetched.clear();
+                self.poll_due.clear();
+                self.begin(Work::Claim { wanted, tried: Vec::new() }, now, rng)
+            }
         }
     }
 

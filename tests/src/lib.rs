@@ -6,4 +6,5 @@
 pub mod cast;
 pub mod doors;
 pub mod model;
+pub mod table;
 pub mod world;

@@ -1,0 +1,199 @@
+//! The machines of a requester and of a desk around one table: the whole path, step by step.
+
+use poterne_client_core::device::{Device, DeviceError, Outcome};
+use poterne_client_core::records::LocalId;
+use poterne_client_core::requester::Requester;
+use poterne_client_core::transcript::{self, Author, Content, SentState};
+use poterne_tests::table::{Seat, Table};
+
+#[test]
+fn a_request_is_answered_and_both_sides_hold_the_same_conversation() {
+    let mut table = Table::new(1, 1);
+    let mut desk = desk(&mut table);
+    let (mut asker, conversation) = ask(&mut table, &desk, "Help me");
+    assert_eq!(state(&asker, conversation), [SentState::Stored]);
+
+    let case = claim(&mut table, &mut desk);
+    asker.refresh(&mut table);
+    assert_eq!(state(&asker, conversation), [SentState::Claimed]);
+
+    reply(&mut table, &mut desk, case, "I am here");
+    asker.refresh(&mut table);
+    assert_eq!(state(&asker, conversation), [SentState::Answered]);
+
+    say(&mut table, &mut asker, conversation, "Thank you");
+    desk.refresh(&mut table);
+    reply(&mut table, &mut desk, case, "Tell me more");
+    asker.refresh(&mut table);
+    let expected =
+        ["requester: Help me", "volunteer: I am here", "requester: Thank you", "volunteer: Tell me more"];
+    assert_eq!(messages(&asker, conversation), expected);
+    assert_eq!(messages(&desk, case), expected);
+    assert_eq!(state(&asker, conversation), [SentState::Answered; 2]);
+}
+
+#[test]
+fn a_long_first_request_arrives_whole() {
+    let mut table = Table::new(2, 2);
+    let mut desk = desk(&mut table);
+    let text = "Прошу о помощи. ".repeat(1250);
+    let (_, _) = ask(&mut table, &desk, &text);
+    desk.refresh(&mut table);
+    let queue = desk.machine.queue(desk.records()).unwrap();
+    assert_eq!(queue.len(), 1);
+    assert!(queue[0].complete);
+    assert_eq!(queue[0].text.as_str(), text);
+}
+
+#[test]
+fn every_step_survives_a_restart_of_both_sides() {
+    let mut table = Table::new(3, 2);
+    let mut desk = desk(&mut table);
+    let (mut asker, conversation) = ask(&mut table, &desk, "Help me");
+    let mut case = None;
+    for turn in 0..3 {
+        desk = desk.restart(&table, |vault| Device::load(vault).map(Option::unwrap));
+        asker = asker.restart(&table, Requester::load);
+        let case = *case.get_or_insert_with(|| claim(&mut table, &mut desk));
+        desk = desk.restart(&table, |vault| Device::load(vault).map(Option::unwrap));
+        desk.refresh(&mut table);
+        reply(&mut table, &mut desk, case, &format!("answer {turn}"));
+        asker.refresh(&mut table);
+        asker = asker.restart(&table, Requester::load);
+        asker.refresh(&mut table);
+        say(&mut table, &mut asker, conversation, &format!("question {turn}"));
+        desk.refresh(&mut table);
+    }
+    asker.refresh(&mut table);
+    let case = case.unwrap();
+    assert_eq!(messages(&asker, conversation), messages(&desk, case));
+    assert_eq!(messages(&desk, case).len(), 7);
+}
+
+#[test]
+fn a_request_waits_in_the_vault_while_no_relay_can_be_reached() {
+    let mut table = Table::new(4, 1);
+    let desk = desk(&mut table);
+    table.unreachable = table.addresses().iter().map(|address| address.pin).collect();
+    let (mut asker, conversation) = ask(&mut table, &desk, "Help me");
+    assert_eq!(asker.machine.drafts(conversation), ["Help me"]);
+    table.unreachable.clear();
+    asker = asker.restart(&table, Requester::load);
+    asker.refresh(&mut table);
+    assert_eq!(state(&asker, conversation), [SentState::Stored]);
+}
+
+#[test]
+fn nothing_is_claimed_from_an_empty_queue() {
+    let mut table = Table::new(5, 1);
+    let mut desk = desk(&mut table);
+    let ticket = desk.machine.claim(None, table.now, &mut table.rng);
+    desk.refresh(&mut table);
+    assert_eq!(desk.machine.outcome(ticket), Some(Err(DeviceError::NothingWaits)));
+}
+
+#[test]
+fn a_released_request_can_be_claimed_again() {
+    let mut table = Table::new(6, 1);
+    let mut desk = desk(&mut table);
+    ask(&mut table, &desk, "Help me");
+    let case = claim(&mut table, &mut desk);
+    let ticket = desk.machine.release(case, table.now, &mut table.rng);
+    desk.settle(&mut table);
+    assert_eq!(desk.machine.outcome(ticket), Some(Ok(Outcome::Released)));
+    assert_eq!(claim(&mut table, &mut desk), case);
+}
+
+#[test]
+fn a_reply_after_the_lease_ended_claims_again_by_itself() {
+    let mut table = Table::new(7, 1);
+    let mut desk = desk(&mut table);
+    let (mut asker, conversation) = ask(&mut table, &desk, "Help me");
+    let case = claim(&mut table, &mut desk);
+    table.now = table.now.plus(1000);
+    reply(&mut table, &mut desk, case, "Late, but here");
+    asker.refresh(&mut table);
+    assert_eq!(messages(&asker, conversation).last().unwrap(), "volunteer: Late, but here");
+}
+
+#[test]
+fn what_is_said_before_an_answer_reaches_the_volunteer() {
+    let mut table = Table::new(8, 1);
+    let mut desk = desk(&mut table);
+    let (mut asker, conversation) = ask(&mut table, &desk, "Help me");
+    say(&mut table, &mut asker, conversation, "It is urgent");
+    let case = claim(&mut table, &mut desk);
+    assert_eq!(messages(&desk, case), ["requester: Help me", "requester: It is urgent"]);
+}
+
+#[test]
+fn closing_tells_the_other_side() {
+    let mut table = Table::new(9, 1);
+    let mut desk = desk(&mut table);
+    let (mut asker, conversation) = ask(&mut table, &desk, "Help me");
+    let case = claim(&mut table, &mut desk);
+    reply(&mut table, &mut desk, case, "All the best");
+    let ticket = desk.machine.close(case, table.now, &mut table.rng);
+    desk.refresh(&mut table);
+    assert_eq!(desk.machine.outcome(ticket), Some(Ok(Outcome::Closed)));
+    asker.refresh(&mut table);
+    assert!(asker.machine.say(conversation, "wait", table.now, &mut table.rng).is_err());
+}
+
+fn desk(table: &mut Table) -> Seat<Device> {
+    let relays = table.addresses();
+    let machine = Device::create("desk", &relays, table.now, &mut table.rng).unwrap();
+    let mut seat = Seat { machine, vault: table.vault() };
+    seat.settle(table);
+    seat.refresh(table);
+    assert_eq!(seat.machine.days_published(table.now.day()), Some(5));
+    seat
+}
+
+fn ask(table: &mut Table, desk: &Seat<Device>, text: &str) -> (Seat<Requester>, LocalId) {
+    let mut seat = Seat { machine: Requester::default(), vault: table.vault() };
+    let card = desk.machine.card().unwrap();
+    let id = seat.machine.ask(card, text, *b"ru\0\0", table.now, &mut table.rng).unwrap();
+    seat.settle(table);
+    (seat, id)
+}
+
+fn claim(table: &mut Table, desk: &mut Seat<Device>) -> LocalId {
+    let ticket = desk.machine.claim(None, table.now, &mut table.rng);
+    desk.refresh(table);
+    match desk.machine.outcome(ticket) {
+        Some(Ok(Outcome::Claimed(case))) => case,
+        other => panic!("a claim came to {other:?}"),
+    }
+}
+
+fn reply(table: &mut Table, desk: &mut Seat<Device>, case: LocalId, text: &str) {
+    let ticket = desk.machine.reply(case, text, table.now, &mut table.rng);
+    desk.refresh(table);
+    assert_eq!(desk.machine.outcome(ticket), Some(Ok(Outcome::Replied(SentState::Stored))));
+}
+
+fn say(table: &mut Table, asker: &mut Seat<Requester>, conversation: LocalId, text: &str) {
+    asker.machine.say(conversation, text, table.now, &mut table.rng).unwrap();
+    asker.settle(table);
+    assert!(asker.machine.drafts(conversation).is_empty(), "{text} was not sealed");
+}
+
+fn state(asker: &Seat<Requester>, conversation: LocalId) -> Vec<SentState> {
+    asker.machine.sent(conversation).into_iter().map(|(_, state)| state).collect()
+}
+
+fn messages<M: poterne_client_core::effect::Machine>(seat: &Seat<M>, id: LocalId) -> Vec<String> {
+    let messages = transcript::read(seat.records(), id).unwrap();
+    let line = |message: &transcript::Message| {
+        let author = match message.author {
+            Author::Requester => "requester",
+            Author::Volunteer => "volunteer",
+        };
+        match &message.content {
+            Content::Text(text) => format!("{author}: {text}"),
+            Content::Newer { kind, .. } => format!("{author}: type {kind}"),
+        }
+    };
+    messages.iter().map(line).collect()
+}
