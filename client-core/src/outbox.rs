@@ -469,13 +469,8 @@ mod tests {
     #[test]
     fn an_envelope_leaves_after_its_last_day() {
         let mut outbox = Outbox::default();
-<<<<<<< HEAD
-        let id = outbox.push(envelope(1), Class::ONE, targets(), false, NOW);
-        assert!(outbox.expire((NOW.day() + 1).start()).is_empty());
-=======
         let id = outbox.push(envelope(1), Class::ONE, targets(), NOW);
-        assert_eq!(outbox.expire((NOW.day() + 1).start()), []);
->>>>>>> 80a4862 (client-core: the machine of a volunteer's device, and of a coordinator's)
+        assert!(outbox.expire((NOW.day() + 1).start()).is_empty());
         assert_eq!(outbox.expire((NOW.day() + 1).end()), [id]);
     }
 
