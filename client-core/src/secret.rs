@@ -20,7 +20,7 @@ macro_rules! silent {
 }
 pub(crate) use silent;
 
-/// `N` secret bytes. What they open, the field that holds them says.
+/// `N` secret bytes. What they open, the field that holds them says. `Clone`: the ratchet opens on a copy of its state.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Secret<const N: usize = 32>(Box<[u8; N]>);
 

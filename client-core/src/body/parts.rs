@@ -12,6 +12,10 @@ use super::{Part, PartMark};
 /// Parts of one body at most: what one chain holds.
 const PARTS_MAX: usize = 256;
 
+/// Parts that wait for others at most, 1.7 MB: four whole chains. The oldest go first; only a peer that never ends its
+/// bodies gets there.
+const WAITING_MAX: usize = 1024;
+
 /// Cuts `bytes` into parts of at most `first` and then `later` bytes, never inside a UTF-8 character. An empty body is
 /// one empty part. None where it takes more than 256 parts.
 pub fn split(kind: u8, bytes: &[u8], first: usize, later: usize) -> Option<Vec<Part>> {
@@ -80,6 +84,9 @@ impl Assembler {
         let kind = part.kind;
         let last = n.checked_add(u32::from(part.mark.left))?;
         self.waiting.insert((chain, n), part);
+        if self.waiting.len() > WAITING_MAX {
+            self.waiting.pop_first();
+        }
         let first = self.first_of(chain, n, last)?;
         self.is_complete(chain, first, last).then(|| self.join(chain, first, last, kind))
     }
@@ -159,6 +166,18 @@ mod tests {
     fn what_takes_more_than_256_parts_is_refused() {
         assert!(split(1, &[b'a'; 256], 1, 1).is_some());
         assert!(split(1, &[b'a'; 257], 1, 1).is_none());
+    }
+
+    #[test]
+    fn a_peer_that_never_ends_its_bodies_fills_no_memory() {
+        let mut assembler = Assembler::default();
+        let mark = PartMark { continues: true, left: 1 };
+        for chain in 0..20 {
+            for n in 0..256 {
+                assembler.insert(chain, n, Part { kind: 1, mark, bytes: Zeroizing::new(vec![]) });
+            }
+        }
+        assert_eq!(assembler.waiting(), WAITING_MAX);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::receiving::Receiving;
 use super::sending::Sending;
-use super::{Ahead, ChainZero, Role, Session};
+use super::{Ahead, CHAIN_MESSAGES_MAX, ChainZero, Role, Session};
 use crate::chain::ChainKey;
 use crate::desk::certificate::DeviceCertificate;
 use crate::secret::Secret;
@@ -104,7 +104,7 @@ impl TryFrom<Plain> for Session {
 
     fn try_from(plain: Plain) -> Result<Self, StoredError> {
         let certificate = DeviceCertificate::parse(&plain.certificate).map_err(|_| StoredError::Damaged)?;
-        let receiving = plain.receiving.iter().map(|(chain, it)| (*chain, Receiving::from(it)));
+        let receiving = plain.receiving.iter().map(|(chain, it)| Ok((*chain, Receiving::try_from(it)?)));
         Ok(Self {
             id: plain.id,
             role: if plain.is_volunteer { Role::Volunteer } else { Role::Requester },
@@ -118,7 +118,7 @@ impl TryFrom<Plain> for Session {
             ahead: Ahead::try_from(&plain.ahead)?,
             sending: plain.sending.as_ref().map(Sending::try_from).transpose()?,
             follow_ups: plain.follow_ups,
-            receiving: receiving.collect(),
+            receiving: receiving.collect::<Result<_, StoredError>>()?,
         })
     }
 }
@@ -169,6 +169,9 @@ impl TryFrom<&PlainSending> for Sending {
 
     fn try_from(plain: &PlainSending) -> Result<Self, StoredError> {
         let keys = plain.keys.as_ref();
+        if plain.next > CHAIN_MESSAGES_MAX {
+            return Err(StoredError::Damaged);
+        }
         Ok(Self {
             index: plain.index,
             chain: ChainKey(Secret::from_bytes(&plain.chain)),
@@ -199,9 +202,14 @@ impl From<&Receiving> for PlainReceiving {
     }
 }
 
-impl From<&PlainReceiving> for Receiving {
-    fn from(plain: &PlainReceiving) -> Self {
-        Self {
+impl TryFrom<&PlainReceiving> for Receiving {
+    type Error = StoredError;
+
+    fn try_from(plain: &PlainReceiving) -> Result<Self, StoredError> {
+        if plain.next > CHAIN_MESSAGES_MAX {
+            return Err(StoredError::Damaged);
+        }
+        Ok(Self {
             header: Secret::from_bytes(&plain.header),
             mailbox: plain.mailbox.as_ref().map(Secret::from_bytes),
             keys: plain.keys,
@@ -211,7 +219,7 @@ impl From<&PlainReceiving> for Receiving {
             seen: plain.seen.iter().copied().collect(),
             spent: secrets(&plain.spent),
             last_day: Day(plain.last_day),
-        }
+        })
     }
 }
 
