@@ -1,6 +1,8 @@
 //! What holds for every type of envelope.
 
 mod flipped_bits;
+mod parsers;
+mod silence;
 mod uniformity;
 
 use poterne_protocol::envelope::SealedEnvelope;

@@ -164,6 +164,19 @@ fn a_session_starts_with_the_key_of_its_certificate_only() {
 }
 
 #[test]
+fn keys_of_small_order_are_refused_on_both_sides() {
+    let mut it = ask(1);
+    let (_, envelope) = answer(&mut it, 1);
+    it.desk.device.certificate.identity = crate::dh::DhPublic([0; 32]);
+    let forged = forged_header(&it, &envelope);
+    assert_eq!(it.pending.open_answer(&forged, TODAY).unwrap_err(), AnswerError::Refused);
+    let mut it = ask(1);
+    it.opened.lasting_key = crate::dh::DhPublic([0; 32]);
+    let result = Session::for_volunteer(&it.opened, &it.desk.device, 1, &mut it.desk.rng);
+    assert_eq!(result.unwrap_err(), crate::session::StartError::Key);
+}
+
+#[test]
 fn an_answer_to_another_request_does_not_open() {
     let (mut it, other) = (ask(1), ask(2));
     let (_, envelope) = answer(&mut it, 1);

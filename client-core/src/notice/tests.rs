@@ -359,3 +359,33 @@ proptest! {
         let _ = annex::Part::parse(&bytes);
     }
 }
+
+/// A notice of that counter; those of one counter are alike.
+fn numbered(desk: &mut Desk, counter: u32) -> Published {
+    desk.rng = rng(u64::from(counter));
+    desk.publish(desk.draft(counter, None))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn whatever_the_order_only_rising_versions_are_believed(
+        shown in proptest::collection::vec(1u32..8, 1..12),
+        restarts in any::<u16>(),
+    ) {
+        let mut desk = Desk::new(1);
+        let mut trust = desk.trust();
+        let mut highest = 0;
+        for (place, counter) in shown.iter().enumerate() {
+            // Of neighbours the later one would have to name the earlier: only even counters here.
+            let published = numbered(&mut desk, counter * 2);
+            let expected = if *counter < highest { Err(NoticeError::Older) } else { Ok(()) };
+            prop_assert_eq!(verify(&mut trust, &published).map(|_| ()), expected);
+            highest = highest.max(*counter);
+            if restarts & (1 << place) != 0 {
+                trust = NoticeTrust::from_stored(&trust.to_stored()).unwrap();
+            }
+        }
+    }
+}

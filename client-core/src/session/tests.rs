@@ -3,6 +3,7 @@
 mod forks;
 mod model;
 mod order;
+mod rollback;
 
 use crate::fixture::{Pair, TODAY, pair, part};
 
