@@ -35,6 +35,13 @@ fn the_pure_crates_promise_the_same_oldest_compiler() {
 }
 
 #[test]
+fn the_pure_crates_forbid_unsafe_code() {
+    for name in PURE_CRATES {
+        assert!(text(&format!("{name}/src/lib.rs")).contains("#![forbid(unsafe_code)]"), "{name}");
+    }
+}
+
+#[test]
 fn the_readme_has_exactly_two_commands_after_the_clone() {
     let readme = text("README.md");
     let commands: Vec<&str> = readme.lines().filter(|line| line.starts_with("    cargo ")).collect();

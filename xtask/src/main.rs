@@ -26,7 +26,7 @@ const USAGE: &str = "\
 Usage: cargo xtask COMMAND
 
   up [--fresh]   build, start a relay on loopback, make a demo desk, print its card
-  test           everything that must hold before a change lands
+  test [STEP..]  everything that must hold before a change lands, or some steps of it
   soak NAME      one long run with full counts
   bench NAME     one table of figures
   fuzz [NAME]    one fuzz target (needs nightly and cargo-fuzz)
@@ -47,7 +47,7 @@ fn dispatch(words: &[&str]) -> anyhow::Result<ExitCode> {
     match words {
         ["up"] => up::run(false),
         ["up", "--fresh"] => up::run(true),
-        ["test"] => test::run(),
+        ["test", steps @ ..] => test::run(steps),
         [kind @ ("soak" | "bench" | "fuzz" | "model"), rest @ ..] => named::run(kind, rest),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -1,4 +1,6 @@
 //! `cargo xtask test`: everything that must hold before a change lands, in the order of what fails soonest.
+//!
+//! With names of steps behind it, only those run.
 
 use std::process::ExitCode;
 
@@ -6,20 +8,40 @@ use crate::command::{cargo, run as run_command};
 use crate::tally::Tally;
 use crate::{msrv, node, rules, unit_file, wasm, workspace_tests};
 
-pub fn run() -> anyhow::Result<ExitCode> {
+/// One step, by the name that a developer types.
+struct Step {
+    name: &'static str,
+    run: fn(&mut Tally),
+}
+
+const STEPS: &[Step] = &[
+    Step { name: "format", run: |tally| cargo_step(tally, "format", &["fmt", "--all", "--check"]) },
+    Step { name: "rules", run: rules::step },
+    Step {
+        name: "clippy",
+        run: |tally| {
+            let words = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
+            cargo_step(tally, "clippy", &words);
+        },
+    },
+    // Tests of the binaries start those of the dev profile.
+    Step { name: "binaries", run: |tally| cargo_step(tally, "binaries", &["build", "--bins", "--quiet"]) },
+    Step { name: "tests", run: workspace_tests::step },
+    Step { name: "unit", run: unit_file::step },
+    Step { name: "msrv", run: msrv::step },
+    Step { name: "wasm", run: wasm_steps },
+];
+
+pub fn run(names: &[&str]) -> anyhow::Result<ExitCode> {
+    let known: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
+    if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
+        eprintln!("There is no step named `{unknown}`. Choose of: {}", known.join(", "));
+        return Ok(ExitCode::from(2));
+    }
     let mut tally = Tally::new();
-    cargo_step(&mut tally, "format", &["fmt", "--all", "--check"]);
-    rules::step(&mut tally);
-    cargo_step(
-        &mut tally,
-        "clippy",
-        &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"],
-    );
-    cargo_step(&mut tally, "binaries", &["build", "--bins", "--quiet"]);
-    workspace_tests::step(&mut tally);
-    unit_file::step(&mut tally);
-    msrv::step(&mut tally);
-    wasm_steps(&mut tally);
+    for step in STEPS.iter().filter(|step| names.is_empty() || names.contains(&step.name)) {
+        (step.run)(&mut tally);
+    }
     Ok(tally.finish())
 }
 
