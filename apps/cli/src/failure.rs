@@ -1,0 +1,273 @@
+//! Why a command failed: a code for scripts, which is never translated, and two sentences for people.
+//!
+//! Invariant: no failure quotes a passphrase, a text or a card.
+
+use std::io;
+use std::path::Path;
+
+use fluent::{FluentArgs, fluent_args};
+use poterne_client_core::stored::StoredError;
+use poterne_client_core::vault::{CommitError, DiskError, FormatError, HeaderError, OpenError};
+use serde_json::{Value, json};
+
+use crate::texts::Texts;
+
+/// The command was understood and failed.
+pub const EXIT_FAILED: u8 = 1;
+/// The words were not understood.
+pub const EXIT_USAGE: u8 = 2;
+
+/// Declares the failures with their codes, so that a code without a text is found by a test.
+macro_rules! failures {
+    ($($(#[$doc:meta])* $name:ident $({ $($field:ident: $type:ty),* })? = $code:literal,)*) => {
+        /// Why a command failed.
+        #[derive(Clone, Debug, Eq, PartialEq)]
+        pub enum Failure {
+            $($(#[$doc])* $name $({ $($field: $type),* })?,)*
+        }
+
+        /// The codes of all failures.
+        #[cfg(test)]
+        pub const CODES: &[&str] = &[$($code),*];
+
+        impl Failure {
+            /// The code for scripts.
+            pub fn code(&self) -> &'static str {
+                match self { $(Self::$name { .. } => $code,)* }
+            }
+        }
+    };
+}
+
+failures! {
+    /// The card is made on another device of the desk.
+    CardElsewhere = "card_elsewhere",
+    /// A text that is no card, or a damaged one.
+    CardInvalid = "card_invalid",
+    /// A card for a newer program.
+    CardNewer = "card_newer",
+    /// The case is closed.
+    CaseClosed = "case_closed",
+    /// The keys of the case live twice.
+    CaseStopped = "case_stopped",
+    /// This device has no lease on the request.
+    CaseUnclaimed = "case_unclaimed",
+    /// There is no such case.
+    CaseUnknown = "case_unknown",
+    /// The volunteer has closed the conversation.
+    ConversationClosed = "conversation_closed",
+    /// There is no conversation yet.
+    ConversationNone = "conversation_none",
+    /// There is no such conversation.
+    ConversationUnknown = "conversation_unknown",
+    /// There are several, and none was named.
+    ConversationUnnamed { ids: String } = "conversation_unnamed",
+    /// The home has a desk already.
+    DeskExists = "desk_exists",
+    /// The desk's name is empty or too long.
+    DeskNameInvalid = "desk_name_invalid",
+    /// The desk has given this device nothing for today.
+    DeskSilent = "desk_silent",
+    /// Two live copies of the keys of one conversation.
+    Fork = "fork",
+    /// The home lies where it can't be read or written.
+    HomeDenied { path: String, reason: String } = "home_denied",
+    /// Another process has the home open.
+    HomeInUse { path: String } = "home_in_use",
+    /// A desk's home is asked for what requesters do.
+    HomeIsDesk = "home_is_desk",
+    /// A requester's home can't become a desk's.
+    HomeIsRequester = "home_is_requester",
+    /// There is no vault there yet, and the command makes none.
+    HomeMissing { path: String } = "home_missing",
+    /// A home without a desk is asked for what desks do.
+    HomeNoDesk = "home_no_desk",
+    /// No folder is named, and the system names none.
+    HomeUnnamed = "home_unnamed",
+    /// Standard input can't be read.
+    InputFailed { reason: String } = "input_failed",
+    /// The person has broken off.
+    Interrupted = "interrupted",
+    /// The machine hasn't the memory that a passphrase takes.
+    Memory = "memory",
+    /// Standard output can't be written.
+    OutputFailed { reason: String } = "output_failed",
+    /// The two passphrases that were typed differ.
+    PassphraseDiffers = "passphrase_differs",
+    /// The passphrase has no letter.
+    PassphraseEmpty = "passphrase_empty",
+    /// No passphrase file and no terminal to ask at.
+    PassphraseMissing = "passphrase_missing",
+    /// A person's own passphrase is too short.
+    PassphraseShort { letters: usize } = "passphrase_short",
+    /// The passphrase file can't be read.
+    PassphraseUnreadable { path: String, reason: String } = "passphrase_unreadable",
+    /// No slot of the vault opens with it.
+    PassphraseWrong = "passphrase_wrong",
+    /// No request waits.
+    QueueEmpty = "queue_empty",
+    /// A relay's address is not of its form.
+    RelayInvalid = "relay_invalid",
+    /// No relay could be reached.
+    RelayUnreachable = "relay_unreachable",
+    /// Another device has the request.
+    RequestTaken = "request_taken",
+    /// There is no such request.
+    RequestUnknown = "request_unknown",
+    /// A newer copy of this home has sent something.
+    Rollback = "rollback",
+    /// There is no text.
+    TextEmpty = "text_empty",
+    /// The text is longer than a message can be.
+    TextTooLong = "text_too_long",
+    /// The input is no text in UTF-8.
+    TextUnreadable = "text_unreadable",
+    /// The words were not understood.
+    Usage { message: String } = "usage",
+    /// A page or record of the vault is damaged.
+    VaultDamaged = "vault_damaged",
+    /// The vault's disk failed.
+    VaultFailed { reason: String } = "vault_failed",
+    /// No space is left in the vault.
+    VaultFull = "vault_full",
+    /// A newer program wrote the vault.
+    VaultNewer = "vault_newer",
+    /// The file is no vault.
+    VaultUnknown = "vault_unknown",
+    /// The wiping was not confirmed.
+    WipeUnconfirmed = "wipe_unconfirmed",
+}
+
+impl Failure {
+    /// What the process ends with.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage { .. } => EXIT_USAGE,
+            _ => EXIT_FAILED,
+        }
+    }
+
+    /// What happened, and what to do now.
+    pub fn message(&self, texts: &Texts) -> String {
+        texts.with(&format!("error-{}", self.code().replace('_', "-")), &self.variables())
+    }
+
+    /// `{"error": {"code": …, "message": …}}`
+    pub fn json(&self, texts: &Texts) -> Value {
+        json!({"error": {"code": self.code(), "message": self.message(texts)}})
+    }
+
+    fn variables(&self) -> FluentArgs<'static> {
+        match self.clone() {
+            Self::HomeDenied { path, reason } | Self::PassphraseUnreadable { path, reason } => {
+                fluent_args!["path" => path, "reason" => reason]
+            }
+            Self::ConversationUnnamed { ids } => fluent_args!["ids" => ids],
+            Self::HomeInUse { path } | Self::HomeMissing { path } => fluent_args!["path" => path],
+            Self::InputFailed { reason } | Self::OutputFailed { reason } | Self::VaultFailed { reason } => {
+                fluent_args!["reason" => reason]
+            }
+            Self::PassphraseShort { letters } => fluent_args!["letters" => letters],
+            Self::Usage { message } => fluent_args!["message" => message],
+            _ => FluentArgs::new(),
+        }
+    }
+
+    /// Words that clap refuses. Its first lines say why; the rest repeats the usage.
+    pub fn usage(refused: &clap::Error) -> Self {
+        let text = refused.to_string();
+        let reason = text.split("\n\n").next().unwrap_or_default();
+        Self::Usage { message: format!("{}.", reason.trim_start_matches("error: ").trim_end()) }
+    }
+
+    /// Whether what is in memory may be ahead of the vault now.
+    pub fn ends_session(&self) -> bool {
+        matches!(self, Self::Memory | Self::VaultDamaged | Self::VaultFailed { .. } | Self::VaultFull)
+    }
+
+    /// The home, or a file in it, refused.
+    pub fn home(path: &Path, error: &io::Error) -> Self {
+        Self::HomeDenied { path: path.display().to_string(), reason: error.kind().to_string() }
+    }
+}
+
+impl From<CommitError> for Failure {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Damaged { .. } | CommitError::ReadOnly => Self::VaultDamaged,
+            CommitError::Full { .. } => Self::VaultFull,
+            CommitError::Memory => Self::Memory,
+            other => Self::VaultFailed { reason: other.to_string() },
+        }
+    }
+}
+
+impl From<DiskError> for Failure {
+    fn from(error: DiskError) -> Self {
+        Self::VaultFailed { reason: error.kind.to_string() }
+    }
+}
+
+impl From<FormatError> for Failure {
+    fn from(error: FormatError) -> Self {
+        match error {
+            FormatError::Memory => Self::Memory,
+            FormatError::Disk(error) => error.into(),
+            other => Self::VaultFailed { reason: other.to_string() },
+        }
+    }
+}
+
+impl From<HeaderError> for Failure {
+    fn from(error: HeaderError) -> Self {
+        match error {
+            HeaderError::Bounds | HeaderError::Magic => Self::VaultUnknown,
+            HeaderError::Check | HeaderError::Length { .. } => Self::VaultDamaged,
+            HeaderError::Disk(error) => error.into(),
+            HeaderError::Version { .. } => Self::VaultNewer,
+        }
+    }
+}
+
+impl From<StoredError> for Failure {
+    fn from(error: StoredError) -> Self {
+        match error {
+            StoredError::Damaged => Self::VaultDamaged,
+            StoredError::Version { .. } => Self::VaultNewer,
+        }
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Damaged { .. } => Self::VaultDamaged,
+            OpenError::Disk(error) => error.into(),
+            OpenError::Header(error) => error.into(),
+            OpenError::Memory => Self::Memory,
+            OpenError::Refused => Self::PassphraseWrong,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::texts::Language;
+
+    #[test]
+    fn a_code_stays_as_it_is_in_every_language() {
+        let failure = Failure::HomeInUse { path: "/home/x".into() };
+        for language in Language::ALL {
+            let json = failure.json(&Texts::new(language));
+            assert_eq!(json["error"]["code"], "home_in_use");
+            assert!(json["error"]["message"].as_str().unwrap().contains("/home/x"));
+        }
+    }
+
+    #[test]
+    fn only_misunderstood_words_are_usage() {
+        assert_eq!(Failure::Usage { message: String::new() }.exit_code(), 2);
+        assert_eq!(Failure::PassphraseWrong.exit_code(), 1);
+    }
+}

@@ -1,0 +1,167 @@
+# Poterne, texts for people: English.
+# An error says in two sentences what happened and what to do now.
+
+## Errors
+
+error-card-elsewhere = The card is made where the desk was made. Ask there for it.
+error-card-invalid = This is not a whole card. Copy it again from where you got it, from “poterne:” to its last letter.
+error-card-newer = This card is for a newer Poterne. Get the newer version and try again.
+error-case-closed = This case is closed. Nothing more can be written in it; whoever needs help can ask again with the card.
+error-case-stopped = Nothing was sent: a newer copy of this home has written in this case, or somebody else holds its keys. Go on with the newer home; if there is none, close the case, and the requester can ask anew.
+error-case-unclaimed = You have not claimed this request. Take it with “poterne claim” first.
+error-case-unknown = There is no such case here. Look at the list with “poterne status”.
+error-conversation-closed = The volunteer has closed this conversation. If you still need help, begin anew with “poterne say --again”.
+error-conversation-none = There is no conversation yet. Begin one with “poterne ask”, your card and your text.
+error-conversation-unknown = There is no such conversation here. Look at the list with “poterne status”.
+error-conversation-unnamed = There are several conversations: { $ids }. Name one with --to.
+error-desk-exists = There is a desk here already. Show its card with “poterne desk card”, or name another folder with --home.
+error-desk-name-invalid = The desk's name is empty or too long. Give it one of at most 64 bytes, for volunteers to know it by.
+error-desk-silent = The desk has given this computer no key for today. Ask those who run the desk.
+error-fork = Somebody else writes with the keys of this conversation, so nothing was sent. If you still need help, begin anew with “poterne say --again”.
+error-home-denied = { $path } can't be used: { $reason }. Check who owns it and whether the disk has room, or name another folder with --home.
+error-home-in-use = Another Poterne is using { $path } just now. Wait until it has finished, or end it.
+error-home-is-desk = This is the home of a desk, and desks don't ask for help. Name a folder of your own with --home.
+error-home-is-requester = Conversations of your own are in this home, so it can't become a desk's. Name another folder with --home.
+error-home-missing = There is nothing of yours in { $path } yet. Ask for help or make a desk first, or name the right folder with --home.
+error-home-no-desk = There is no desk in this home. Make one with “poterne desk create”, or name the right folder with --home.
+error-home-unnamed = There is no folder to keep things in. Name one with --home.
+error-input-failed = The input can't be read: { $reason }. Give the command again.
+error-interrupted = You broke off, and nothing was done. Give the command again when you are ready.
+error-memory = This machine hasn't enough free memory to open the vault. Close other programs and try again.
+error-output-failed = The answer could not be written: { $reason }. Nothing is lost; give the command again.
+error-passphrase-differs = The two passphrases are not the same. Begin again and take your time.
+error-passphrase-empty = The passphrase is empty. Type it, or check the file of --passphrase-file.
+error-passphrase-missing = A passphrase is needed, and there is no terminal to ask at. Name a file with --passphrase-file.
+error-passphrase-short = A passphrase of your own needs { $letters } characters or more. Begin again with a longer one, or take the one that is offered.
+error-passphrase-unreadable = The passphrase file { $path } can't be read: { $reason }. Check the path and who may read it.
+error-passphrase-wrong = The vault does not open with this passphrase. Try again, and mind the keyboard layout and capital letters.
+error-queue-empty = No request waits. Look again later.
+error-relay-invalid = This is not the address of a relay. It begins with “poterne-relay://” and has a port and a “#” with 22 letters behind it; copy it whole.
+error-relay-unreachable = No relay could be reached. Check the network and try again later.
+error-request-taken = Another volunteer has this request. Take another one with “poterne claim”; what you wrote is kept.
+error-request-unknown = There is no such request in the queue. Look at the list with “poterne queue”.
+error-rollback = This home is an older copy: a newer one has written in this conversation, so nothing was sent. Go on with the newer home, or begin anew with “poterne say --again”.
+error-text-empty = There is no text. Write what you want to say behind the command, or give it on standard input.
+error-text-too-long = The text is too long for one message. Send it in several parts.
+error-text-unreadable = What came on standard input is not text in UTF-8. Save it as UTF-8 and try again.
+error-usage = { $message } Type “poterne --help” to see what can be said.
+error-vault-damaged = A part of the vault is damaged. Make a copy of the folder before you do anything else, then try again.
+error-vault-failed = The disk under the vault failed: { $reason }. Check the disk and its free space, then give the command again.
+error-vault-full = The vault is full, and nothing was changed. Wipe this home when it is no longer needed, and go on in a new one.
+error-vault-newer = A newer Poterne has written this vault. Use that version.
+error-vault-unknown = The file that should be the vault is not one. Check --home; if it is right, put your copy of the folder back.
+error-wipe-unconfirmed = Nothing was wiped. Give the command again and type the word that is asked for, or use --yes.
+
+## Passphrases and questions
+
+passphrase-ask = { "Passphrase: " }
+passphrase-offer =
+    What you write and get is kept in an encrypted vault on this computer. Nobody can open it without its
+    passphrase, you neither: it can't be sent to you or reset. This one was made for you:
+    
+        { $passphrase }
+    
+    Learn it, or write it down where nobody looks, and press Enter to take it.
+    Or type one of your own, of { $letters } characters or more.
+    { "" }
+passphrase-choose = { "Passphrase (Enter takes the one above): " }
+passphrase-again = { "The same once more: " }
+text-hint = Write your text, then end it with Ctrl-D on a line of its own.
+wipe-ask =
+    Everything in { $path } will be gone for ever: the messages, the keys, the way to be reached.
+    Copies that were made of it, and some kinds of disks, may keep older states.
+    Type “{ $word }” to go on:{ " " }
+wipe-word = wipe
+wiped = The vault was overwritten and removed. Copies that you or your system made elsewhere are not touched.
+
+## Time
+
+ago = { $age } ago
+just-now = just now
+age-minutes = { $count ->
+    [one] { $count } minute
+   *[other] { $count } minutes
+}
+age-hours = { $count ->
+    [one] { $count } hour
+   *[other] { $count } hours
+}
+age-days = { $count ->
+    [one] { $count } day
+   *[other] { $count } days
+}
+
+## Those who ask for help
+
+ask-stored = Your request lies sealed at a relay. A volunteer will find it there; look for the answer with “poterne inbox”.
+ask-queued = Your request is kept here and is not sent yet. Any later command sends it, for example “poterne inbox”.
+say-stored = Sent. It lies sealed at a relay until a volunteer fetches it.
+say-queued = Kept here, and not sent yet. Any later command sends it, for example “poterne inbox”.
+
+## Conversations
+
+from-you = You
+from-requester = Requester
+from-volunteer = Volunteer
+message-newer = (This message needs a newer version of Poterne.)
+message-unchecked = not yet checked who wrote it
+no-messages = No messages yet.
+state-queued = not sent yet
+state-stored = waits at a relay
+state-claimed = a volunteer has it
+state-answered = answered
+state-read = read
+state-expired = expired
+
+## How things stand
+
+status-conversations = Your conversations, each with how far your newest text has come:
+status-no-conversations = No conversation yet.
+status-cases = Your cases, each with how far your newest text has come:
+status-no-cases = No case yet.
+status-waiting = { $count ->
+    [0] No request waits.
+    [one] { $count } request waits.
+   *[other] { $count } requests wait.
+}
+status-relays = Relays:
+standing-claimed = claimed, not answered yet
+standing-closed = closed
+standing-stopped = stopped
+relay-reached = answers
+relay-unreached = does not answer
+
+## Warnings
+
+warning-another-volunteer = Another volunteer answers now.
+warning-case-stopped = This case has come to a full stop: a newer copy of this home has written in it, or somebody else holds its keys. Go on with the newer home, or close the case.
+warning-clock-off = The clock of this machine is { $days ->
+    [one] { $days } day
+   *[other] { $days } days
+} off, so nothing can be sent. Set it; if you can't, give the command again with --believe-relays-clock.
+warning-closed = The volunteer has closed this conversation.
+warning-fork = Somebody else writes with the keys of this conversation. Nothing more is sent in it; begin anew with “poterne say --again”.
+warning-few-notices = Requesters will find this desk for { $days ->
+    [one] { $days } day
+   *[other] { $days } days
+} more only. Any command that reaches a relay publishes the next days.
+warning-notice = What the relays show as the desk's notice is not genuine, or too old. Nothing is sent before a genuine one is there.
+warning-price = A relay takes nothing without payment now. Your texts are kept here and tried again.
+warning-refused = A relay refuses to open what this desk needs. It may want a permit: ask its operator.
+warning-rollback = This home is an older copy: a newer one has written in this conversation. Nothing more is sent in it; begin anew with “poterne say --again”.
+warning-unanswered = So much was sent without an answer that no more can be. Wait for the answer.
+warning-unchecked = An answer is there, but who wrote it can't be checked yet. Nothing is sent until it is.
+warning-unreached = Not every relay could be reached. There may be more there.
+
+## Those who answer
+
+card-hint = Whoever has this card can write to the desk. Give it to those who may need help, by any way that suits them.
+desk-open = The desk is open. This is its card:
+desk-waits = The desk is made, but no relay has answered yet. Any later command opens it, for example “poterne queue”. This is its card:
+queue-none = No request waits.
+queue-hint = Take one with “poterne claim” and its id, or the oldest with “poterne claim” alone.
+request-incomplete = (The text goes on; the rest has not come yet.)
+claimed = This is case { $case }. The request is yours for { $time }: answer with “poterne reply”, or give it back with “poterne release”.
+released = The request is back in the queue.
+closed = The case is closed, and the other side is told.
+closed-queued = The case is closed. The other side is told as soon as a relay can be reached.
