@@ -1,0 +1,91 @@
+//! The commands, one function each; what they answer stands beside them.
+
+mod conversation;
+mod desk;
+mod status;
+mod talk;
+pub mod warning;
+
+use crate::args::{Command, Desk, Text};
+use crate::failure::Failure;
+use crate::output::Answer;
+use crate::session::Session;
+use crate::texts::Texts;
+
+/// Carries out one command on an open home.
+pub async fn carry_out(
+    command: Command,
+    session: &mut Session,
+    texts: &Texts,
+) -> Result<Box<dyn Answer>, Failure> {
+    match command {
+        Command::Ask { card, text, language, clock } => {
+            if clock.believe_relays_clock {
+                session.requester()?.0.believe_relays_clock();
+            }
+            let language = language_code(language.language.as_deref().unwrap_or(texts.language().code()))?;
+            boxed(talk::ask(session, &card, given(&text)?, language).await)
+        }
+        Command::Claim { id } => boxed(desk::claim(session, id.as_deref()).await),
+        Command::Close { case } => boxed(desk::close(session, &case).await),
+        Command::Desk(Desk::Card) => boxed(desk::card(session)),
+        Command::Desk(Desk::Create { name, relays }) => boxed(desk::create(session, &name, &relays).await),
+        Command::Inbox { to } => boxed(talk::inbox(session, to.to.as_deref()).await),
+        Command::Queue => boxed(desk::queue(session).await),
+        Command::Read { case } => boxed(desk::read(session, &case).await),
+        Command::Release { case } => boxed(desk::release(session, &case).await),
+        Command::Reply { case, text } => boxed(desk::reply(session, &case, given(&text)?).await),
+        Command::Say { text, to, again, clock } => {
+            if clock.believe_relays_clock {
+                session.requester()?.0.believe_relays_clock();
+            }
+            let (to, text) = (to.to.as_deref(), given(&text)?);
+            match again {
+                true => boxed(talk::ask_again(session, to, text).await),
+                false => boxed(talk::say(session, to, text).await),
+            }
+        }
+        Command::Status => boxed(status::status(session).await),
+    }
+}
+
+fn boxed<A: Answer + 'static>(outcome: Result<A, Failure>) -> Result<Box<dyn Answer>, Failure> {
+    outcome.map(|answer| Box::new(answer) as Box<dyn Answer>)
+}
+
+fn given(text: &Text) -> Result<&str, Failure> {
+    text.text.as_deref().ok_or(Failure::TextEmpty)
+}
+
+/// Two or three letters (ISO 639), in four bytes with zeros behind.
+fn language_code(text: &str) -> Result<[u8; 4], Failure> {
+    let is_code = (2..=3).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if !is_code {
+        return Err(Failure::Usage { message: "A language is two or three letters, for example uk.".into() });
+    }
+    let mut code = [0; 4];
+    code[..text.len()].copy_from_slice(text.to_ascii_lowercase().as_bytes());
+    Ok(code)
+}
+
+/// A language as letters again; what others sent is shown only where it is a code.
+pub fn language_text(code: [u8; 4]) -> String {
+    let letters = code.iter().take_while(|byte| **byte != 0);
+    let text: String = letters.map(|byte| char::from(*byte)).collect();
+    if language_code(&text).is_ok() { text } else { String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_language_is_two_or_three_letters() {
+        assert_eq!(language_code("UK").unwrap(), *b"uk\0\0");
+        assert_eq!(language_text(*b"kab\0"), "kab");
+        for wrong in ["", "u", "укр", "latin", "u1"] {
+            assert_eq!(language_code(wrong).unwrap_err().code(), "usage");
+        }
+        assert_eq!(language_text(*b"\x1b[2J"), "");
+    }
+}
