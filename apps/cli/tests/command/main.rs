@@ -1,0 +1,7 @@
+//! The binary from outside: its words, its homes, its errors, without a relay that lives.
+
+mod dead_relay;
+mod homes;
+mod place;
+mod shell;
+mod words;
