@@ -32,12 +32,14 @@ pub mod sled_index;
 pub mod spares;
 pub mod start;
 pub mod tidy;
+pub mod verify;
 
 use std::time::Duration;
 
 pub use embedded::EmbeddedStore;
 pub use open::{OpenError, open, open_directory};
 pub use start::start;
+pub use verify::{Report, verify, verify_directory};
 
 /// The sizes and times of a store.
 #[derive(Clone, Debug)]

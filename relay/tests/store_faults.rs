@@ -3,8 +3,8 @@
 mod suite;
 
 use poterne_protocol::time::Day;
-use poterne_relay::store::EmbeddedStore;
 use poterne_relay::store::sim::{Faults, SimDisk, SimIndexes, Unsynced};
+use poterne_relay::store::{EmbeddedStore, verify};
 use poterne_relay_core::store::Store;
 use suite::Backend;
 use suite::embedded::{Embedded, config, rest};
@@ -166,6 +166,45 @@ fn no_flipped_bit_is_taken_for_the_truth() {
         damaged += workload.check_but_for_damage(&store, 1);
     }
     assert!(damaged > 0, "some flips must hit an envelope");
+}
+
+#[test]
+fn every_flipped_bit_of_the_log_is_reported() {
+    let mut bed = Embedded::new(Unsynced::Lost);
+    let mut workload = Workload::new(9, TODAY);
+    let mut store = work(&bed, &mut workload).expect("a sound disk");
+    workload.group(&mut store).expect("commits");
+    rest(&mut store, TODAY).expect("rests");
+    let in_use: Vec<String> =
+        store.shared().inner().book.uses.values().map(|one| one.segment.name.clone()).collect();
+    bed.crash(store);
+    let sound = verify(&bed.disk, TODAY).expect("reads");
+    assert!(sound.is_flawless() && sound.unerased == 0 && sound.envelopes > 0, "{sound:?}");
+    for seed in 0..300u64 {
+        let name = &in_use[seed as usize % in_use.len()];
+        let bits = u64::from(config().segment_pages) * 4096 * 8;
+        let bit = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) % bits;
+        bed.disk.flip_bit(name, bit);
+        let report = verify(&bed.disk, TODAY).expect("reads");
+        assert!(report != sound, "bit {bit} of {name} was not reported");
+        bed.disk.flip_bit(name, bit);
+    }
+}
+
+#[test]
+fn ids_of_what_is_gone_and_seconds_of_leases_leave_the_disk_in_days() {
+    let mut bed = Embedded::new(Unsynced::Lost);
+    let mut workload = Workload::new(13, TODAY);
+    let mut store = work(&bed, &mut workload).expect("a sound disk");
+    workload.delete_everywhere(&mut store).expect("commits");
+    let ids: Vec<_> = workload.gone().map(|envelope| envelope.id()).collect();
+    rest(&mut store, TODAY).expect("rests");
+    assert!(ids.iter().any(|id| bed.disk.contains(&id.0)));
+    rest(&mut store, TODAY + 9).expect("rests");
+    assert!(!ids.iter().any(|id| bed.disk.contains(&id.0)));
+    workload.pass_days(9);
+    bed.crash(store);
+    workload.check(&bed.open(TODAY + 9));
 }
 
 #[test]

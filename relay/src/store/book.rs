@@ -17,6 +17,9 @@ use super::spares::Segment;
 /// Bytes that a standing record without its envelope is reckoned at.
 const RECORD_BYTES: u64 = 80;
 
+/// Days after which what stands no more leaves a segment, also a full one: ids of what is gone, seconds of leases.
+const STALE_DAYS: u32 = 8;
+
 /// All segments in use, by sequence.
 #[derive(Default)]
 pub struct Book {
@@ -46,14 +49,18 @@ pub struct Pages {
     pub soiled: Bits,
     /// The first last day of an envelope or a standing record; `None` where none ends by itself.
     pub first_end: Option<Day>,
+    /// All records written, also those that stand no more or never did.
+    pub records: u32,
+    /// The day on which it was begun.
+    pub begun: Day,
     /// Some of its records are copies, whose place in the order is an earlier one.
     pub has_copies: bool,
 }
 
 impl Book {
     /// Begins a segment.
-    pub fn begin(&mut self, segment: Arc<Segment>) {
-        let pages = Pages { end: 1, ..Pages::default() };
+    pub fn begin(&mut self, segment: Arc<Segment>, today: Day) {
+        let pages = Pages::begun(today);
         self.uses.insert(segment.header.sequence, Use { segment, pages });
     }
 
@@ -77,6 +84,7 @@ impl Book {
         let Some(pages) = self.pages(at.sequence()) else { return };
         let last = at.envelope().unwrap_or(at.table());
         pages.end = pages.end.max(last.page + 1);
+        pages.records += 1;
         if !record.stands() {
             return;
         }
@@ -124,6 +132,16 @@ impl Book {
 }
 
 impl Pages {
+    /// A segment that was begun on `today`.
+    pub fn begun(today: Day) -> Self {
+        Self { end: 1, begun: today, ..Self::default() }
+    }
+
+    /// Whether it was begun so long ago that what stands no more must leave it.
+    pub fn is_stale(&self, today: Day) -> bool {
+        self.begun + STALE_DAYS <= today && self.rows < self.records
+    }
+
     /// Something in it has this last day.
     pub fn ends_on(&mut self, last: Option<Day>) {
         self.first_end = self.first_end.into_iter().chain(last).min();

@@ -65,8 +65,8 @@ impl Checkpoint {
         }
         out.u32(self.uses.len() as u32);
         for (sequence, pages) in &self.uses {
-            out.u32(*sequence).u32(pages.end).u32(pages.rows);
-            out.u32(pages.first_end.map_or(0, |day| day.0)).u8(u8::from(pages.has_copies));
+            out.u32(*sequence).u32(pages.end).u32(pages.rows).u32(pages.records);
+            out.u32(pages.first_end.map_or(0, |day| day.0)).u32(pages.begun.0).u8(u8::from(pages.has_copies));
             encode_bits(&pages.live, &mut out);
             encode_bits(&pages.soiled, &mut out);
         }
@@ -100,11 +100,12 @@ impl Checkpoint {
 
 fn decode_use(input: &mut Reader<'_>) -> Result<(u32, Pages), DecodeError> {
     let sequence = input.u32()?;
-    let (end, rows) = (input.u32()?, input.u32()?);
+    let (end, rows, records) = (input.u32()?, input.u32()?, input.u32()?);
     let first_end = Some(Day(input.u32()?)).filter(|day| day.0 > 0);
+    let begun = Day(input.u32()?);
     let has_copies = input.u8()? != 0;
     let (live, soiled) = (decode_bits(input)?, decode_bits(input)?);
-    Ok((sequence, Pages { end, rows, live, soiled, first_end, has_copies }))
+    Ok((sequence, Pages { end, rows, records, begun, live, soiled, first_end, has_copies }))
 }
 
 fn encode_bits(bits: &Bits, out: &mut Writer) {

@@ -23,7 +23,8 @@ const PARTS_PER_WRITE: usize = 1024;
 pub struct DiskMedium {
     path: PathBuf,
     directory: File,
-    _lock: File,
+    /// `None` where it is only looked at.
+    lock: Option<File>,
 }
 
 impl DiskMedium {
@@ -42,7 +43,12 @@ impl DiskMedium {
         })?;
         let directory = File::open(path)?;
         directory.sync_all()?;
-        Ok(Self { path: path.to_owned(), directory, _lock: lock })
+        Ok(Self { path: path.to_owned(), directory, lock: Some(lock) })
+    }
+
+    /// Looks at a directory that another process may be writing: nothing can be changed.
+    pub fn look(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), directory: File::open(path)?, lock: None })
     }
 
     /// Where it is.
@@ -68,7 +74,8 @@ impl Medium for DiskMedium {
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn MediumFile>> {
-        let file = OpenOptions::new().read(true).write(true).open(self.path.join(name))?;
+        let may_write = self.lock.is_some();
+        let file = OpenOptions::new().read(true).write(may_write).open(self.path.join(name))?;
         Ok(Arc::new(DiskFile(file)))
     }
 

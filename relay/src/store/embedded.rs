@@ -198,7 +198,7 @@ impl EmbeddedStore {
     fn show(&mut self, staged: Staged, committed: super::log::Committed) {
         let mut inner = self.shared.inner();
         for segment in committed.begun {
-            inner.book.begin(segment);
+            inner.book.begin(segment, self.today);
         }
         for (address, record) in &staged.records {
             inner.record(*address, record, Mode::Next);

@@ -74,6 +74,17 @@ impl Log {
         self.failed
     }
 
+    /// The segment that is being written.
+    pub fn active(&self) -> Option<u32> {
+        self.active.as_ref().map(|active| active.segment.header.sequence)
+    }
+
+    /// Writes no more to the segment that is being written; the next group begins another. Nothing may be staged.
+    pub fn close_segment(&mut self) {
+        self.active = None;
+        self.plan = Plan::new(None);
+    }
+
     /// Takes no more: something else that the log relies on has failed.
     pub fn set_read_only(&mut self) {
         self.failed = true;

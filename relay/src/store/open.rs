@@ -69,7 +69,7 @@ pub fn open(
     today: Day,
 ) -> Result<EmbeddedStore, OpenError> {
     let survey = recover::survey(&*medium)?;
-    let (mut inner, start) = restore(&*medium, &*indexes, &survey);
+    let (mut inner, start) = restore(&*medium, &*indexes, &survey, today);
     let mode = if start == Start::default() { Mode::Rebuild } else { Mode::Next };
     let mut unknown = 0;
     let mut visit = |block: PlacedBlock| unknown += inner.block(&block, mode);
@@ -81,7 +81,7 @@ pub fn open(
 }
 
 /// What the checkpoint says, and where the log goes on behind it; or nothing, and the log's beginning.
-fn restore(medium: &dyn Medium, indexes: &dyn IndexFactory, survey: &Survey) -> (Inner, Start) {
+fn restore(medium: &dyn Medium, indexes: &dyn IndexFactory, survey: &Survey, today: Day) -> (Inner, Start) {
     let checkpoint = Checkpoint::load(medium);
     let number = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.index);
     let found = checkpoint.and_then(|checkpoint| Some((indexes.open(number).ok()?, checkpoint)));
@@ -93,7 +93,7 @@ fn restore(medium: &dyn Medium, indexes: &dyn IndexFactory, survey: &Survey) -> 
     };
     for segment in &survey.used {
         if inner.book.segment(segment.header.sequence).is_none() {
-            inner.book.begin(segment.clone());
+            inner.book.begin(segment.clone(), today);
         }
     }
     inner.damage.lost_segments = survey.lost.len() as u64;

@@ -12,10 +12,10 @@ use std::sync::Arc;
 
 use super::block::{Block, Group};
 use super::log::Active;
-use super::medium::Medium;
+use super::medium::{Medium, MediumFile};
 use super::page::{Address, PAGE_BYTES, PageNumber, Place};
 use super::scan::{Found, Scan};
-use super::segment::{HeaderState, clear_header, read_header, write_header};
+use super::segment::{HeaderState, SEGMENT_PAGES_MIN, clear_header, read_header, write_header};
 use super::spares::{FreeFile, Segment, segment_number, write_zeros};
 
 /// The files of a log, by what they are.
@@ -25,6 +25,8 @@ pub struct Survey {
     pub used: Vec<Arc<Segment>>,
     /// Files in no use.
     pub free: Vec<FreeFile>,
+    /// How many of those in use had lost one of their headers.
+    pub worn: u64,
     /// Names of files that have lost both headers. They are left alone.
     pub lost: Vec<String>,
 }
@@ -68,30 +70,67 @@ impl PlacedBlock {
 /// Looks at the headers of all files, and puts right what can be.
 pub fn survey(medium: &dyn Medium) -> io::Result<Survey> {
     let mut survey = Survey::default();
-    for name in medium.list()?.into_iter().filter(|name| segment_number(name).is_some()) {
-        let file = medium.open(&name)?;
-        let pages = file.len()? / PAGE_BYTES as u64;
-        let pages = PageNumber::try_from(pages).map_err(io::Error::other)?;
-        if pages < super::segment::SEGMENT_PAGES_MIN {
+    for (name, file, pages) in segment_files(medium)? {
+        if pages < SEGMENT_PAGES_MIN {
             // Its making was cut short; it was never used.
             medium.remove(&name)?;
             continue;
         }
-        match read_header(&*file, pages)? {
-            (HeaderState::Whole, Some(header)) => survey.used.push(Arc::new(Segment { name, header, file })),
-            (HeaderState::Worn, Some(header)) => {
-                write_header(&*file, &header)?;
-                survey.used.push(Arc::new(Segment { name, header, file }));
-            }
-            (HeaderState::Blank, _) => {
-                let soiled = std::iter::once(1..pages - 1).collect();
-                survey.free.push(FreeFile { name, file, pages, soiled });
-            }
-            _ => survey.lost.push(name),
+        survey.file(name, file, pages, true)?;
+    }
+    survey.used.sort_by_key(|segment| segment.header.sequence);
+    Ok(survey)
+}
+
+/// Looks at the headers of all files and changes nothing.
+pub fn look(medium: &dyn Medium) -> io::Result<Survey> {
+    let mut survey = Survey::default();
+    for (name, file, pages) in segment_files(medium)? {
+        if pages >= SEGMENT_PAGES_MIN {
+            survey.file(name, file, pages, false)?;
         }
     }
     survey.used.sort_by_key(|segment| segment.header.sequence);
     Ok(survey)
+}
+
+type File = (String, Arc<dyn MediumFile>, PageNumber);
+
+fn segment_files(medium: &dyn Medium) -> io::Result<Vec<File>> {
+    let names = medium.list()?.into_iter().filter(|name| segment_number(name).is_some());
+    let open = |name: String| {
+        let file = medium.open(&name)?;
+        let pages = PageNumber::try_from(file.len()? / PAGE_BYTES as u64).map_err(io::Error::other)?;
+        Ok((name, file, pages))
+    };
+    names.map(open).collect()
+}
+
+impl Survey {
+    fn file(
+        &mut self,
+        name: String,
+        file: Arc<dyn MediumFile>,
+        pages: PageNumber,
+        may_write: bool,
+    ) -> io::Result<()> {
+        match read_header(&*file, pages)? {
+            (HeaderState::Whole, Some(header)) => self.used.push(Arc::new(Segment { name, header, file })),
+            (HeaderState::Worn, Some(header)) => {
+                if may_write {
+                    write_header(&*file, &header)?;
+                }
+                self.worn += 1;
+                self.used.push(Arc::new(Segment { name, header, file }));
+            }
+            (HeaderState::Blank, _) => {
+                let soiled = std::iter::once(1..pages - 1).collect();
+                self.free.push(FreeFile { name, file, pages, soiled });
+            }
+            _ => self.lost.push(name),
+        }
+        Ok(())
+    }
 }
 
 /// Where a replay begins: behind everything that a checkpoint holds.
@@ -156,7 +195,8 @@ pub fn read(used: &[Arc<Segment>], start: Start, visit: &mut dyn FnMut(PlacedBlo
     }
     replay.count_group();
     let lost = replay.gaps.iter().map(|gap| u64::from(gap.pages.end - gap.pages.start)).sum();
-    Ok(Damage { lost_pages: lost, ..replay.damage })
+    let stray = replay.garbage.iter().map(|(_, pages)| u64::from(pages.end - pages.start)).sum();
+    Ok(Damage { lost_pages: lost, torn_pages: stray, ..replay.damage })
 }
 
 struct Replay<'a> {

@@ -89,12 +89,16 @@ pub fn read_header(
     pages: PageNumber,
 ) -> io::Result<(HeaderState, Option<SegmentHeader>)> {
     let (first, last) = (read_page(file, 0)?, read_page(file, pages - 1)?);
+    if is_zero(&first) && is_zero(&last) {
+        return Ok((HeaderState::Blank, None));
+    }
     let sound = |page: &Page| SegmentHeader::decode(page).filter(|header| header.pages == pages);
     Ok(match (sound(&first), sound(&last)) {
-        (Some(first), Some(last)) if first == last => (HeaderState::Whole, Some(first)),
+        (Some(header), Some(_)) if [first, last].iter().all(|page| *page == header.encode()) => {
+            (HeaderState::Whole, Some(header))
+        }
         // A use that was being prepared when the power went wrote its first page first.
         (Some(header), _) | (None, Some(header)) => (HeaderState::Worn, Some(header)),
-        (None, None) if is_zero(&first) && is_zero(&last) => (HeaderState::Blank, None),
         (None, None) => (HeaderState::Lost, None),
     })
 }

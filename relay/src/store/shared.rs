@@ -113,7 +113,7 @@ impl Inner {
         self.index_is_broken = false;
         self.retiring.clear();
         for one in self.book.uses.values_mut() {
-            one.pages = Pages { end: 1, ..Pages::default() };
+            one.pages = Pages::begun(one.pages.begun);
         }
     }
 

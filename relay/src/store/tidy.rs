@@ -11,6 +11,7 @@ use poterne_protocol::time::Day;
 use poterne_relay_core::change::{Change, Locator, Position};
 use poterne_relay_core::store::{CommitError, LoadError, ReadError, Store, Write};
 
+use super::book::Pages;
 use super::embedded::EmbeddedStore;
 use super::page::Address;
 use super::record::{Content, DROPS_MAX, Owner, Record};
@@ -94,18 +95,26 @@ impl EmbeddedStore {
         Ok(())
     }
 
-    /// A segment that is written no more and holds nothing, or little.
-    fn segment_to_empty(&self) -> Option<u32> {
-        let inner = self.shared.inner();
-        let active = inner.end?.sequence;
+    /// A segment that is written no more and holds nothing or little, or has held what stands no more for long.
+    fn segment_to_empty(&mut self) -> Option<u32> {
+        let shared = self.shared.clone();
+        let mut inner = shared.inner();
+        let today = self.today;
+        let written = self.log.active().and_then(|sequence| inner.book.pages(sequence));
+        if written.is_some_and(|pages| pages.is_stale(today)) {
+            self.log.close_segment();
+        }
+        let (active, thin_percent) = (self.log.active(), shared.config.thin_percent);
         let is_retiring = |sequence: u32| inner.retiring.iter().any(|(other, _)| *other == sequence);
-        let written_no_more = inner.book.uses.iter().filter(|(sequence, _)| **sequence < active);
-        let thinnest = written_no_more
-            .filter(|(sequence, _)| !is_retiring(**sequence))
+        let written_no_more = inner.book.uses.iter().filter(|(sequence, _)| Some(**sequence) != active);
+        let due = |pages: &Pages| {
+            let is_thin = pages.live_bytes() * 100 < pages.used_bytes() * thin_percent;
+            pages.is_empty() || is_thin || pages.is_stale(today)
+        };
+        let emptiest = written_no_more
+            .filter(|(sequence, one)| due(&one.pages) && !is_retiring(**sequence))
             .min_by_key(|(_, one)| one.pages.live_bytes() * 1024 / one.pages.used_bytes().max(1))?;
-        let pages = &thinnest.1.pages;
-        let is_thin = pages.live_bytes() * 100 < pages.used_bytes() * self.shared.config.thin_percent;
-        (pages.is_empty() || is_thin).then_some(*thinnest.0)
+        Some(*emptiest.0)
     }
 
     /// Copies some of what a segment holds. When nothing is left, its use will end.
