@@ -17,6 +17,7 @@ use crate::chain::ChainKey;
 use crate::labels;
 use crate::seal::{self, NotOpened, WHOLE_BYTES, nonce, open_whole, seal_whole, split_nonce};
 use crate::secret::Secret;
+use crate::session::Own;
 
 /// Follow-ups of one request at most.
 pub const FOLLOW_UPS_MAX: u16 = 32;
@@ -110,6 +111,16 @@ impl FollowUpWriter {
         let key = follow_up_key(&nonce, &self.chain.step());
         self.next += 1;
         Ok(seal_whole(key.expose(), &nonce, writer.as_slice()))
+    }
+
+    /// Judges an envelope out of the own follow-up mailbox that this state does not remember: a newer copy of it has
+    /// sealed at a position that is still to come here.
+    pub fn judge_own(&self, envelope: &SealedEnvelope) -> Own {
+        let (nonce, _) = split_nonce(envelope);
+        let mut chain = self.chain.clone();
+        let is_newer = (self.next..FOLLOW_UPS_MAX)
+            .any(|_| open_whole(follow_up_key(nonce, &chain.step()).expose(), envelope).is_ok());
+        if is_newer { Own::Newer } else { Own::NotOurs }
     }
 
     pub(crate) fn to_plain(&self) -> ([u8; 32], u16) {

@@ -345,6 +345,22 @@ mod first_contact {
     }
 
     #[test]
+    fn an_old_state_sees_that_a_newer_one_has_sealed_follow_ups() {
+        use crate::session::Own;
+        let mut it = ask(1);
+        let mut rng = rng(5);
+        let mut seal = |pending: &mut PendingRequest| {
+            pending.follow_ups().seal(b"more", PartMark::WHOLE, &mut rng).unwrap()
+        };
+        let mut old = PendingRequest::from_stored(&it.pending.to_stored()).unwrap();
+        seal(&mut it.pending);
+        let newer = seal(&mut it.pending);
+        assert_eq!(old.follow_ups().judge_own(&newer), Own::Newer);
+        assert_eq!(old.follow_ups().judge_own(&it.envelope), Own::NotOurs);
+        assert_eq!(it.pending.follow_ups().judge_own(&newer), Own::NotOurs);
+    }
+
+    #[test]
     fn the_thirty_third_follow_up_is_refused() {
         let mut it = ask(1);
         let mut seal = || it.pending.follow_ups().seal(b"", PartMark::WHOLE, &mut it.desk.rng);

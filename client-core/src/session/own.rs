@@ -1,5 +1,5 @@
 //! Whether a newer copy of this state lives: what a client asks its own sending mailboxes before the first send after it
-//! has opened a vault (docs/spec/ratchet.md §6).
+//! has opened a vault (docs/spec/ratchet.md §6). Follow-ups: `FollowUpWriter::judge_own`.
 
 use poterne_protocol::envelope::SealedEnvelope;
 use poterne_protocol::keys::MailboxSecret;
