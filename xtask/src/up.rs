@@ -57,7 +57,7 @@ fn poterne(dir: &Path, home: &str) -> std::process::Command {
 }
 
 fn show(dir: &Path, card: &str) -> anyhow::Result<()> {
-    println!("\nThe demo desk is open. Its card, as a link and as a QR code:\n");
+    println!();
     run_command(poterne(dir, "desk").args(["desk", "card"])).context("showing the card")?;
     let [ask, answer] = lines_to_paste(dir, card);
     println!("\nAsk for help, in a second terminal:\n\n{ask}");

@@ -40,6 +40,8 @@ impl Relay {
     pub(super) fn start(dir: &Path, port: u16) -> anyhow::Result<Self> {
         let mut run = relay_command(&["run", "--until-stdin-closes", "--config"]);
         run.arg(dir.join("relay/relay.toml")).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // A demo beside a real relay must not take its metrics port, and its log is not what the demo is about.
+        run.env("POTERNE_RELAY_METRICS_PORT", "0").env("POTERNE_RELAY_LOG_LEVEL", "warn");
         let mut relay = Self { child: run.spawn().context("starting the relay")? };
         relay.wait_for_readiness().with_context(|| format!("the relay on port {port}"))?;
         Ok(relay)
