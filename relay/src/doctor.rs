@@ -5,6 +5,7 @@
 mod disk;
 mod keys;
 mod network;
+mod store;
 
 use std::fmt;
 use std::path::Path;
@@ -81,6 +82,7 @@ fn examine_relay(config: &Config, now: UnixTime) -> Vec<Finding> {
         disk::folder(config),
         disk::space(config),
         disk::overwriting(config),
+        store::records(config, now),
         network::udp_buffers(),
         network::port(config),
     ]

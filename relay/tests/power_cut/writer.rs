@@ -1,0 +1,86 @@
+//! Puts and deletes without end and tells on stdout what was acknowledged, until its disk is taken away.
+
+use std::env;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use poterne_protocol::envelope::SealedEnvelope;
+use poterne_protocol::mailbox::MailboxId;
+use poterne_protocol::time::Day;
+use poterne_relay::store::keeper::Keeper;
+use poterne_relay::store::{Config, open_directory};
+use poterne_relay_core::change::{Arrival, Change, Locator};
+use poterne_relay_core::store::{Store, Write};
+
+/// The variables that make this program the writer: the store's directory, and the number before its first put.
+pub const STORE: &str = "POTERNE_POWER_CUT_STORE";
+pub const FIRST: &str = "POTERNE_POWER_CUT_FIRST";
+/// The day of all puts.
+pub const DAY: Day = Day(20_000);
+/// Of how many envelopes one is deleted again.
+pub const DELETED_EACH: u64 = 3;
+/// Puts of one group.
+const GROUP: u64 = 16;
+const MAILBOXES: u64 = 251;
+
+/// Small segments and a busy index, so that a cut may fall anywhere.
+pub fn config() -> Config {
+    Config { segment_pages: 1024, reserve_bytes: 0, reserve_percent: 0, index_rows: 500, ..Config::default() }
+}
+
+/// Whether this process is the writer.
+pub fn is_wanted() -> bool {
+    env::var_os(STORE).is_some()
+}
+
+/// Writes until writing fails.
+pub fn write() {
+    let path = PathBuf::from(env::var_os(STORE).expect("the directory"));
+    let first = env::var(FIRST).expect("the first number");
+    let mut number: u64 = first.parse().expect("a number");
+    let mut store = open_directory(&path, config(), DAY).expect("opens");
+    let _keeper = Keeper::spawn(store.shared()).expect("starts");
+    let mut earlier = Vec::new();
+    loop {
+        let mut said = String::new();
+        for (id, change, number) in earlier.drain(..) {
+            store.stage(Write::Mailbox { id, change, envelope: None });
+            said.push_str(&format!("deleted {number}\n"));
+        }
+        for _ in 0..GROUP {
+            if !store.has_room() {
+                break;
+            }
+            number += 1;
+            let (id, envelope) = (mailbox(number), envelope(number));
+            let position = store.load(&id).expect("loads").next_position(DAY);
+            let envelope_id = envelope.id();
+            if number.is_multiple_of(DELETED_EACH) {
+                earlier.push((id, Change::Deleted { position, id: envelope_id, day: DAY }, number));
+            }
+            let (last_day, at) = (DAY + 14, Locator::UNPLACED);
+            let put = Change::Put(Arrival { position, id: envelope_id, day: DAY, last_day, at });
+            store.stage(Write::Mailbox { id, change: put, envelope: Some(envelope) });
+            said.push_str(&format!("stored {number}\n"));
+        }
+        if store.commit().is_err() || store.tidy().is_err() {
+            return;
+        }
+        let mut out = std::io::stdout().lock();
+        if out.write_all(said.as_bytes()).and_then(|()| out.flush()).is_err() {
+            return;
+        }
+    }
+}
+
+/// The mailbox of the n-th put.
+pub fn mailbox(number: u64) -> MailboxId {
+    MailboxId([(number % MAILBOXES) as u8; 32])
+}
+
+/// The envelope of the n-th put.
+pub fn envelope(number: u64) -> SealedEnvelope {
+    let mut bytes = [0xa5; 4096];
+    bytes[..8].copy_from_slice(&number.to_le_bytes());
+    SealedEnvelope::parse(&bytes).expect("4096 bytes")
+}
