@@ -1,7 +1,7 @@
 //! Calls to relays over the carriers: one channel per relay, shared by all its calls (docs/cli.md §6).
 //!
-//! A channel that has stood for a while may have died unnoticed, with its relay or its network: a call that gets no quick
-//! answer there is repeated once on a fresh one. All operations may be repeated.
+//! A channel may have died with its relay or its network. A call whose channel is lost is repeated once on a fresh one, and
+//! so is a call that gets no quick answer on a channel that has stood for a while. All operations may be repeated.
 //!
 //! Invariant: dials to one relay never run side by side, and callers who waited for a dial share its failure.
 
@@ -152,11 +152,13 @@ impl Relay {
 async fn ask(relay: &Mutex<Relay>, places: &[RelayAddress], request: &Request) -> CallResult {
     let began = Instant::now();
     let channel = relay.lock().await.channel(places, began).await?;
-    if channel.since.elapsed() < YOUNG {
-        return channel.client.call(request).await.map_err(call_error);
-    }
-    if let Ok(Ok(answer)) = timeout(OLD_PATIENCE, channel.client.call(request)).await {
-        return Ok(answer);
+    let is_young = channel.since.elapsed() < YOUNG;
+    let call = channel.client.call(request);
+    match if is_young { Ok(call.await) } else { timeout(OLD_PATIENCE, call).await } {
+        Ok(Ok(answer)) => return Ok(answer),
+        // A relay that was started anew says at once that it knows nothing of the channel.
+        Ok(Err(error)) if is_young && error != client::CallError::Lost => return Err(call_error(error)),
+        Ok(Err(_)) | Err(_) => {}
     }
     let fresh = {
         let mut relay = relay.lock().await;
