@@ -4,21 +4,28 @@ use std::process::ExitCode;
 
 use crate::command::{cargo, run as run_command};
 
-/// One run: the words after `cargo` that start it.
+/// One run: the words after `cargo` that start it, and what it finds in its environment.
 struct Run {
     kind: &'static str,
     name: &'static str,
     about: &'static str,
     cargo_words: &'static [&'static str],
+    environment: &'static [(&'static str, &'static str)],
 }
 
-const RUNS: &[Run] = &[];
+const RUNS: &[Run] = &[Run {
+    kind: "soak",
+    name: "world",
+    about: "200 seeds of every simulated world",
+    cargo_words: &["test", "--package", "poterne-tests", "--test", "*_world"],
+    environment: &[("POTERNE_SEEDS", "200")],
+}];
 
 /// Starts the run, or says which there are.
 pub fn run(kind: &str, rest: &[&str]) -> anyhow::Result<ExitCode> {
     match pick(RUNS, kind, rest) {
         Ok(found) => {
-            run_command(&mut cargo(found.cargo_words))?;
+            run_command(cargo(found.cargo_words).envs(found.environment.iter().copied()))?;
             Ok(ExitCode::SUCCESS)
         }
         Err(complaint) => {
@@ -51,8 +58,8 @@ mod tests {
     use super::*;
 
     const SOME: &[Run] = &[
-        Run { kind: "soak", name: "world", about: "200 seeds", cargo_words: &["test"] },
-        Run { kind: "model", name: "", about: "all queries", cargo_words: &["run"] },
+        Run { kind: "soak", name: "world", about: "200 seeds", cargo_words: &["test"], environment: &[] },
+        Run { kind: "model", name: "", about: "all queries", cargo_words: &["run"], environment: &[] },
     ];
 
     #[test]
