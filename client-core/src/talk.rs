@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::body::{self, Assembler, Body, Part, PartMark};
+use crate::notice::Notice;
 use crate::outbox::Target;
 use crate::session::{OpenError, Opened, Sealed, Session};
 use crate::stored::StoredError;
@@ -22,6 +23,8 @@ pub(crate) struct Talk {
     pub(crate) contact: [u8; 32],
     /// Where its mailboxes lie, the preferred relay first.
     pub(crate) relays: Vec<Pin>,
+    /// Where the other side has said that its next chain will lie.
+    pub(crate) peer_relays: Vec<Pin>,
     parts: Assembler,
 }
 
@@ -40,7 +43,7 @@ pub(crate) struct Unanswered;
 
 impl Talk {
     pub(crate) fn new(session: Session, contact: [u8; 32], relays: Vec<Pin>) -> Self {
-        Self { session, contact, relays, parts: Assembler::default() }
+        Self { session, contact, relays, peer_relays: Vec::new(), parts: Assembler::default() }
     }
 
     /// Seals a body in as many messages as it takes, all or none.
@@ -66,6 +69,24 @@ impl Talk {
         Heard { chain, whole: whole.map(|whole| (whole.range.0, Body::parse(whole.kind, &whole.bytes))) }
     }
 
+    /// The relays at which the other side's messages may lie.
+    pub(crate) fn reading_relays(&self) -> impl Iterator<Item = Pin> {
+        self.relays.iter().chain(&self.peer_relays).copied()
+    }
+
+    /// Whether the other side's messages may lie at that relay.
+    pub(crate) fn reads_at(&self, relay: &Pin) -> bool {
+        self.relays.contains(relay) || self.peer_relays.contains(relay)
+    }
+
+    /// The other side's next chain lies at the relays of those numbers; the notice tells which they are.
+    pub(crate) fn peer_moves_to(&mut self, numbers: [u8; 2], notice: &Notice) {
+        let pins: Vec<Pin> = numbers.iter().filter_map(|number| Some(notice.relay(*number)?.pin)).collect();
+        if !pins.is_empty() {
+            self.peer_relays = pins;
+        }
+    }
+
     /// A plain mailbox of the conversation, at each of its relays.
     pub(crate) fn targets(&self, mailbox: &poterne_protocol::keys::MailboxSecret) -> Vec<Target> {
         let keys = mailbox.keys();
@@ -79,6 +100,7 @@ pub(crate) struct TalkPlain {
     session: Vec<u8>,
     contact: [u8; 32],
     relays: Vec<[u8; 16]>,
+    peer_relays: Vec<[u8; 16]>,
     parts: Vec<PartPlain>,
 }
 
@@ -104,6 +126,7 @@ impl Talk {
             session: self.session.to_stored().to_vec(),
             contact: self.contact,
             relays: self.relays.iter().map(|pin| pin.0).collect(),
+            peer_relays: self.peer_relays.iter().map(|pin| pin.0).collect(),
             parts: self.parts.parts().map(part).collect(),
         }
     }
@@ -118,6 +141,7 @@ impl Talk {
             session: Session::from_stored(&plain.session)?,
             contact: plain.contact,
             relays: plain.relays.iter().copied().map(Pin).collect(),
+            peer_relays: plain.peer_relays.iter().copied().map(Pin).collect(),
             parts,
         })
     }

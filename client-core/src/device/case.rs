@@ -107,6 +107,8 @@ pub(super) struct Case {
     pub(super) leased_elsewhere: bool,
     /// All that waits for it at a relay was fetched once in this run.
     pub(super) caught_up: bool,
+    /// The requester's next chain lies at the relays of these numbers; which they are, a notice tells.
+    pub(super) peer_moves_to: Option<[u8; 2]>,
     /// Not to be called for before then: a relay has failed.
     pub(super) retry_at: UnixTime,
 }
@@ -146,6 +148,7 @@ impl Case {
             thread: Thread::new(id, Author::Volunteer),
             leased_elsewhere: false,
             caught_up: false,
+            peer_moves_to: None,
             retry_at: UnixTime(0),
         }
     }

@@ -83,6 +83,11 @@ impl Device {
             case.follow_ups_done = true;
             changed = true;
         }
+        let newest = self.seats.values().next_back().map(|seat| &seat.grant.notice);
+        if let (Some(numbers), Some(talk), Some(notice)) = (case.peer_moves_to.take(), &mut case.talk, newest)
+        {
+            talk.peer_moves_to(numbers, notice);
+        }
         if changed {
             self.save(id, batch);
         }
@@ -105,9 +110,8 @@ impl Device {
 
 impl Case {
     fn watched(&mut self, relay: &Pin) -> Vec<Watched<Source>> {
-        if !self.relays.contains(&Some(*relay))
-            && self.talk.as_ref().is_none_or(|talk| !talk.relays.contains(relay))
-        {
+        let is_of_talk = self.talk.as_ref().is_some_and(|talk| talk.reads_at(relay));
+        if !self.relays.contains(&Some(*relay)) && !is_of_talk {
             return Vec::new();
         }
         let id = self.id();
@@ -174,7 +178,8 @@ impl Case {
                 match self.thread.hear(heard, now, batch) {
                     Some(Asked::Close) => self.stage = Stage::Closed,
                     Some(Asked::Fork) => _ = self.stop(),
-                    Some(Asked::Relays(_)) | None => {}
+                    Some(Asked::Relays(numbers)) => self.peer_moves_to = Some(numbers),
+                    None => {}
                 }
                 true
             }

@@ -370,6 +370,7 @@ fn load_case(records: &impl Records, id: LocalId) -> Result<Case, StoredError> {
         thread: Thread::from_plain(&plain.thread, records, id, Author::Volunteer)?,
         leased_elsewhere: false,
         caught_up: false,
+        peer_moves_to: None,
         retry_at: UnixTime(0),
     })
 }

@@ -77,6 +77,11 @@ impl PendingRequest {
         &mut self.follow_ups
     }
 
+    /// The chain of follow-ups, to look at.
+    pub fn sealed_follow_ups(&self) -> &FollowUpWriter {
+        &self.follow_ups
+    }
+
     /// How many follow-ups were sealed so far.
     pub fn follow_ups_sealed(&self) -> u16 {
         self.follow_ups.sealed()

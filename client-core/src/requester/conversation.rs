@@ -120,7 +120,7 @@ impl Conversation {
 
     /// The relays at which something is read for this conversation, the preferred one first.
     pub(super) fn reading_relays(&self) -> Vec<Pin> {
-        let mut pins: Vec<Pin> = self.talk.iter().flat_map(|talk| talk.relays.clone()).collect();
+        let mut pins: Vec<Pin> = self.talk.iter().flat_map(Talk::reading_relays).collect();
         let asked = self.attempts.iter().flat_map(|attempt| attempt.pending.relays().iter().flatten());
         pins.extend(asked.map(|relay| relay.pin));
         unique(pins)

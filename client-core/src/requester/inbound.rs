@@ -57,7 +57,6 @@ pub(super) enum Fate {
 impl Conversation {
     /// All mailboxes that are read at a relay now.
     pub(super) fn watched(&self, relay: &Pin) -> Vec<Watched<Source>> {
-        let is_there = |pins: &[Pin]| pins.contains(relay);
         let mut all = Vec::new();
         for attempt in &self.attempts {
             if attempt.pending.relays().iter().flatten().any(|chosen| chosen.pin == *relay) {
@@ -68,7 +67,7 @@ impl Conversation {
             }
         }
         match &self.talk {
-            Some(talk) if is_there(&talk.relays) => {
+            Some(talk) if talk.reads_at(relay) => {
                 let read = talk.session.mailboxes_to_read();
                 all.extend(read.iter().map(|mailbox| Watched::drained(Source::Peer, mailbox, relay)));
                 if !self.run.caught_up {
@@ -103,8 +102,8 @@ impl Conversation {
         for envelope in envelopes {
             let fate = match source {
                 Source::AnswerBox(contact) => self.take_from_answer_box(contact, envelope, now, batch),
-                Source::OwnFollowUps => self.look_at_own(self.own_ids.contains(&envelope.id())),
-                Source::OwnMessages => self.look_at_own(self.is_own_message(envelope)),
+                Source::OwnFollowUps => self.look_at_own(self.judge_own_follow_up(envelope)),
+                Source::OwnMessages => self.look_at_own(self.judge_own_message(envelope)),
                 Source::Peer => self.take_message(envelope, now, batch).unwrap_or(Fate::Useless),
             };
             seen.changed |= matches!(fate, Fate::Taken | Fate::LeftButNoted);
@@ -115,12 +114,21 @@ impl Conversation {
         seen
     }
 
-    fn look_at_own(&mut self, is_known: bool) -> Fate {
-        if is_known { Fate::Left } else { self.stop(Stop::Rollback) }
+    fn look_at_own(&mut self, own: Own) -> Fate {
+        if own == Own::Newer { self.stop(Stop::Rollback) } else { Fate::Left }
     }
 
-    fn is_own_message(&self, envelope: &SealedEnvelope) -> bool {
-        self.talk.as_ref().is_none_or(|talk| talk.session.judge_own(envelope) != Own::Newer)
+    fn judge_own_follow_up(&self, envelope: &SealedEnvelope) -> Own {
+        if self.own_ids.contains(&envelope.id()) {
+            return Own::Sent;
+        }
+        let judged =
+            self.attempts.iter().map(|attempt| attempt.pending.sealed_follow_ups().judge_own(envelope));
+        judged.into_iter().find(|own| *own == Own::Newer).unwrap_or(Own::NotOurs)
+    }
+
+    fn judge_own_message(&self, envelope: &SealedEnvelope) -> Own {
+        self.talk.as_ref().map_or(Own::NotOurs, |talk| talk.session.judge_own(envelope))
     }
 
     pub(super) fn stop(&mut self, why: Stop) -> Fate {
@@ -155,17 +163,12 @@ impl Conversation {
         match self.thread.hear(heard, now, batch) {
             Some(Asked::Close) => self.standing = Standing::Closed,
             Some(Asked::Fork) => _ = self.stop(Stop::Fork),
-            Some(Asked::Relays(numbers)) => self.move_to(numbers),
+            Some(Asked::Relays(numbers)) => {
+                if let (Some(talk), Some(notice)) = (&mut self.talk, &self.notice) {
+                    talk.peer_moves_to(numbers, notice);
+                }
+            }
             None => {}
-        }
-    }
-
-    /// The volunteer's next chain lies at other relays.
-    fn move_to(&mut self, numbers: [u8; 2]) {
-        let Some(notice) = &self.notice else { return };
-        let pins: Vec<Pin> = numbers.iter().filter_map(|number| Some(notice.relay(*number)?.pin)).collect();
-        if let Some(talk) = self.talk.as_mut().filter(|_| !pins.is_empty()) {
-            talk.relays = pins;
         }
     }
 
