@@ -86,6 +86,23 @@ impl Table {
         assert!(machine.is_idle(), "a call was lost");
     }
 
+    /// The same where answers overtake each other: relays are asked in order, and what was asked last is answered
+    /// first.
+    pub fn settle_backwards(&mut self, machine: &mut impl Machine, vault: &mut Vault<MemoryDisk>) {
+        let mut answers = Vec::new();
+        loop {
+            while let Some(effect) = machine.poll_effect() {
+                match effect {
+                    Effect::Save(batch) => vault.commit(batch, &mut self.rng).expect("the vault has room"),
+                    Effect::Call(call) => answers.push((call.id, self.ask(call.relay, call.request))),
+                }
+            }
+            let Some((id, result)) = answers.pop() else { break };
+            machine.handle_answer(id, result, self.now, &mut self.rng);
+        }
+        assert!(machine.is_idle(), "a call was lost");
+    }
+
     /// Somebody looks: everything is due.
     pub fn refresh(&mut self, machine: &mut impl Machine, vault: &mut Vault<MemoryDisk>) {
         machine.refresh(self.now);

@@ -1,6 +1,7 @@
 //! The machines of a requester and of a desk around one table: the whole path, step by step.
 
 use poterne_client_core::device::{Device, DeviceError, Outcome};
+use poterne_client_core::effect::Machine;
 use poterne_client_core::records::LocalId;
 use poterne_client_core::requester::Requester;
 use poterne_client_core::transcript::{self, Author, Content, SentState};
@@ -90,6 +91,20 @@ fn nothing_is_claimed_from_an_empty_queue() {
     let ticket = desk.machine.claim(None, table.now, &mut table.rng);
     desk.refresh(&mut table);
     assert_eq!(desk.machine.outcome(ticket), Some(Err(DeviceError::NothingWaits)));
+}
+
+#[test]
+fn the_status_of_a_request_does_not_overtake_its_claim() {
+    let mut table = Table::new(11, 1);
+    let mut desk = desk(&mut table);
+    ask(&mut table, &desk, "Help me");
+    desk.refresh(&mut table);
+    let id = desk.machine.queue(desk.records()).unwrap()[0].id;
+    let ticket = desk.machine.claim(Some(id), table.now, &mut table.rng);
+    desk.machine.refresh(table.now);
+    desk.machine.handle_timeout(table.now, &mut table.rng);
+    table.settle_backwards(&mut desk.machine, &mut desk.vault);
+    assert_eq!(desk.machine.outcome(ticket), Some(Ok(Outcome::Claimed(id))));
 }
 
 #[test]
@@ -183,7 +198,7 @@ fn state(asker: &Seat<Requester>, conversation: LocalId) -> Vec<SentState> {
     asker.machine.sent(conversation).into_iter().map(|(_, state)| state).collect()
 }
 
-fn messages<M: poterne_client_core::effect::Machine>(seat: &Seat<M>, id: LocalId) -> Vec<String> {
+fn messages<M: Machine>(seat: &Seat<M>, id: LocalId) -> Vec<String> {
     let messages = transcript::read(seat.records(), id).unwrap();
     let line = |message: &transcript::Message| {
         let author = match message.author {

@@ -128,8 +128,10 @@ impl Device {
     }
 
     pub(super) fn handle_status(&mut self, cases: &[LocalId], statuses: &[EnvelopeStatus]) {
+        // While this device claims a request, only the answer to the claim tells whose it is: "claimed" may be its own.
+        let is_open = |case: &&mut Case| case.stage == Stage::Waiting && case.claim.is_none();
         for (id, status) in cases.iter().zip(statuses) {
-            let Some(case) = self.cases.get_mut(id).filter(|case| case.stage == Stage::Waiting) else {
+            let Some(case) = self.cases.get_mut(id).filter(is_open) else {
                 continue;
             };
             case.leased_elsewhere = *status == EnvelopeStatus::Claimed;
