@@ -213,9 +213,9 @@ pub struct ClockChoice {
     pub believe_relays_clock: bool,
 }
 
-/// One line of `shell`.
+/// One command a line; a text of several words stands in quotation marks.
 #[derive(Debug, Parser)]
-#[command(name = "poterne", no_binary_name = true, disable_version_flag = true, disable_help_flag = true)]
+#[command(name = "", no_binary_name = true, disable_version_flag = true, disable_help_flag = true)]
 pub struct Line {
     /// Answers of `shell` have their form already.
     #[arg(long, global = true, hide = true)]

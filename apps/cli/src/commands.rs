@@ -6,6 +6,8 @@ mod status;
 mod talk;
 pub mod warning;
 
+use poterne_client_core::records::LocalId;
+
 use crate::args::{Command, Desk, Text};
 use crate::failure::Failure;
 use crate::output::Answer;
@@ -57,6 +59,18 @@ fn given(text: &Text) -> Result<&str, Failure> {
     text.text.as_deref().ok_or(Failure::TextEmpty)
 }
 
+/// Characters of an id that are enough, where only one of those known begins with them.
+const ID_CHARACTERS_MIN: usize = 4;
+
+/// The id that a text names: the whole of it, or a beginning that no other has.
+fn named(text: &str, known: &[LocalId]) -> Option<LocalId> {
+    if text.chars().count() < ID_CHARACTERS_MIN {
+        return None;
+    }
+    let mut found = known.iter().filter(|id| id.to_string().starts_with(text));
+    found.next().filter(|_| found.next().is_none()).copied()
+}
+
 /// Two or three letters (ISO 639), in four bytes with zeros behind.
 fn language_code(text: &str) -> Result<[u8; 4], Failure> {
     let is_code = (2..=3).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphabetic());
@@ -78,6 +92,16 @@ pub fn language_text(code: [u8; 4]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_may_be_cut_short_where_only_one_begins_so() {
+        let known = [LocalId([0x12, 0x34, 0x56, 0, 0, 0, 0, 0]), LocalId([0x12, 0x34, 0x78, 0, 0, 0, 0, 0])];
+        assert_eq!(named("12345", &known), Some(known[0]));
+        assert_eq!(named("1234780000000000", &known), Some(known[1]));
+        for unclear in ["1234", "123", "", "9999", "12345600000000000", "1234560000000001"] {
+            assert_eq!(named(unclear, &known), None);
+        }
+    }
 
     #[test]
     fn a_language_is_two_or_three_letters() {

@@ -14,8 +14,8 @@ use poterne_protocol::time::UnixTime;
 use rand_core::CryptoRng;
 use tokio::time::{Instant, sleep_until};
 
-/// What a command gives a dead relay in all.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// What a run gives its relays in all. With opening the vault and leaving, a command ends within 20 s.
+pub const PATIENCE: Duration = Duration::from_secs(18);
 /// How long what is still under way may go on when the command has what it wants: deletes, receipts, second copies.
 /// What is cut off is repeated by the next command.
 const LINGER: Duration = Duration::from_secs(3);

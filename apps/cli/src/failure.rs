@@ -2,7 +2,7 @@
 //!
 //! Invariant: no failure quotes a passphrase, a text or a card.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use fluent::{FluentArgs, fluent_args};
@@ -71,7 +71,7 @@ failures! {
     /// Two live copies of the keys of one conversation.
     Fork = "fork",
     /// The home lies where it can't be read or written.
-    HomeDenied { path: String, reason: String } = "home_denied",
+    HomeDenied { path: String, kind: ErrorKind } = "home_denied",
     /// Another process has the home open.
     HomeInUse { path: String } = "home_in_use",
     /// A desk's home is asked for what requesters do.
@@ -85,13 +85,13 @@ failures! {
     /// No folder is named, and the system names none.
     HomeUnnamed = "home_unnamed",
     /// Standard input can't be read.
-    InputFailed { reason: String } = "input_failed",
+    InputFailed { kind: ErrorKind } = "input_failed",
     /// The person has broken off.
     Interrupted = "interrupted",
     /// The machine hasn't the memory that a passphrase takes.
     Memory = "memory",
     /// Standard output can't be written.
-    OutputFailed { reason: String } = "output_failed",
+    OutputFailed { kind: ErrorKind } = "output_failed",
     /// The two passphrases that were typed differ.
     PassphraseDiffers = "passphrase_differs",
     /// The passphrase has no letter.
@@ -101,7 +101,7 @@ failures! {
     /// A person's own passphrase is too short.
     PassphraseShort { letters: usize } = "passphrase_short",
     /// The passphrase file can't be read.
-    PassphraseUnreadable { path: String, reason: String } = "passphrase_unreadable",
+    PassphraseUnreadable { path: String, kind: ErrorKind } = "passphrase_unreadable",
     /// No slot of the vault opens with it.
     PassphraseWrong = "passphrase_wrong",
     /// No request waits.
@@ -127,7 +127,7 @@ failures! {
     /// A page or record of the vault is damaged.
     VaultDamaged = "vault_damaged",
     /// The vault's disk failed.
-    VaultFailed { reason: String } = "vault_failed",
+    VaultFailed { kind: ErrorKind } = "vault_failed",
     /// No space is left in the vault.
     VaultFull = "vault_full",
     /// A newer program wrote the vault.
@@ -149,7 +149,7 @@ impl Failure {
 
     /// What happened, and what to do now.
     pub fn message(&self, texts: &Texts) -> String {
-        texts.with(&format!("error-{}", self.code().replace('_', "-")), &self.variables())
+        texts.with(&format!("error-{}", self.code().replace('_', "-")), &self.variables(texts))
     }
 
     /// `{"error": {"code": …, "message": …}}`
@@ -157,15 +157,15 @@ impl Failure {
         json!({"error": {"code": self.code(), "message": self.message(texts)}})
     }
 
-    fn variables(&self) -> FluentArgs<'static> {
+    fn variables(&self, texts: &Texts) -> FluentArgs<'static> {
         match self.clone() {
-            Self::HomeDenied { path, reason } | Self::PassphraseUnreadable { path, reason } => {
-                fluent_args!["path" => path, "reason" => reason]
+            Self::HomeDenied { path, kind } | Self::PassphraseUnreadable { path, kind } => {
+                fluent_args!["path" => path, "reason" => reason(kind, texts)]
             }
             Self::ConversationUnnamed { ids } => fluent_args!["ids" => ids],
             Self::HomeInUse { path } | Self::HomeMissing { path } => fluent_args!["path" => path],
-            Self::InputFailed { reason } | Self::OutputFailed { reason } | Self::VaultFailed { reason } => {
-                fluent_args!["reason" => reason]
+            Self::InputFailed { kind } | Self::OutputFailed { kind } | Self::VaultFailed { kind } => {
+                fluent_args!["reason" => reason(kind, texts)]
             }
             Self::PassphraseShort { letters } => fluent_args!["letters" => letters],
             Self::Usage { message } => fluent_args!["message" => message],
@@ -187,7 +187,21 @@ impl Failure {
 
     /// The home, or a file in it, refused.
     pub fn home(path: &Path, error: &io::Error) -> Self {
-        Self::HomeDenied { path: path.display().to_string(), reason: error.kind().to_string() }
+        Self::HomeDenied { path: path.display().to_string(), kind: error.kind() }
+    }
+}
+
+/// What the operating system refused, in words.
+fn reason(kind: ErrorKind, texts: &Texts) -> String {
+    match kind {
+        ErrorKind::BrokenPipe => texts.say("reason-gone"),
+        ErrorKind::FileTooLarge => texts.say("reason-large"),
+        ErrorKind::IsADirectory => texts.say("reason-folder"),
+        ErrorKind::NotFound => texts.say("reason-missing"),
+        ErrorKind::PermissionDenied => texts.say("reason-denied"),
+        ErrorKind::QuotaExceeded | ErrorKind::StorageFull => texts.say("reason-full"),
+        ErrorKind::ReadOnlyFilesystem => texts.say("reason-read-only"),
+        _ => kind.to_string(),
     }
 }
 
@@ -196,15 +210,16 @@ impl From<CommitError> for Failure {
         match error {
             CommitError::Damaged { .. } | CommitError::ReadOnly => Self::VaultDamaged,
             CommitError::Full { .. } => Self::VaultFull,
+            CommitError::Disk(error) => error.into(),
             CommitError::Memory => Self::Memory,
-            other => Self::VaultFailed { reason: other.to_string() },
+            _ => Self::VaultFailed { kind: ErrorKind::Other },
         }
     }
 }
 
 impl From<DiskError> for Failure {
     fn from(error: DiskError) -> Self {
-        Self::VaultFailed { reason: error.kind.to_string() }
+        Self::VaultFailed { kind: error.kind }
     }
 }
 
@@ -213,7 +228,7 @@ impl From<FormatError> for Failure {
         match error {
             FormatError::Memory => Self::Memory,
             FormatError::Disk(error) => error.into(),
-            other => Self::VaultFailed { reason: other.to_string() },
+            _ => Self::VaultFailed { kind: ErrorKind::Other },
         }
     }
 }

@@ -50,7 +50,7 @@ impl Form {
 
 fn write_whole(text: &str, out: &mut impl Write) -> Result<(), Failure> {
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    written.map_err(|error: io::Error| Failure::OutputFailed { reason: error.kind().to_string() })
+    written.map_err(|error: io::Error| Failure::OutputFailed { kind: error.kind() })
 }
 
 /// A text from somebody else, without what would steer a terminal or turn the direction of writing.

@@ -23,14 +23,13 @@ pub type Passphrase = Zeroizing<Vec<u8>>;
 
 /// The passphrase in a file, without the last newline.
 pub fn from_file(path: &Path) -> Result<Passphrase, Failure> {
-    let unreadable =
-        |reason: String| Failure::PassphraseUnreadable { path: path.display().to_string(), reason };
-    let file = File::open(path).map_err(|error| unreadable(error.kind().to_string()))?;
+    let unreadable = |kind| Failure::PassphraseUnreadable { path: path.display().to_string(), kind };
+    let file = File::open(path).map_err(|error| unreadable(error.kind()))?;
     let mut bytes = Zeroizing::new(Vec::with_capacity(FILE_BYTES_MAX as usize + 1));
     let read = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
-    read.map_err(|error| unreadable(error.kind().to_string()))?;
+    read.map_err(|error| unreadable(error.kind()))?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(unreadable(io::ErrorKind::FileTooLarge.to_string()));
+        return Err(unreadable(io::ErrorKind::FileTooLarge));
     }
     drop_newline(&mut bytes);
     if bytes.is_empty() { Err(Failure::PassphraseEmpty) } else { Ok(bytes) }
@@ -78,7 +77,7 @@ impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::Interrupted | io::ErrorKind::UnexpectedEof => Self::Interrupted,
-            kind => Self::InputFailed { reason: kind.to_string() },
+            kind => Self::InputFailed { kind },
         }
     }
 }

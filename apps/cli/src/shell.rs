@@ -19,18 +19,24 @@ use crate::words;
 /// Bytes of a line at most: the longest text, escaped in JSON, several times over.
 const LINE_BYTES_MAX: u64 = 2 * 1024 * 1024;
 const PROMPT: &str = "poterne> ";
+/// What people type to end, beside Ctrl-D.
+const ENDS: [&str; 2] = ["exit", "quit"];
 
 /// Answers line after line until the input ends. In JSON failures are answers too.
 pub fn run(app: &mut App, form: Form, at_terminal: bool) -> Result<(), Failure> {
     app.open_if_there()?;
     let mut lines = io::stdin().lock();
+    // Prompt and hint that can't be shown are no reason to stop.
+    if at_terminal {
+        writeln!(io::stderr(), "{}", app.texts().say("shell-hint")).ok();
+    }
     loop {
         if at_terminal {
-            // A prompt that can't be shown is no reason to stop.
             write!(io::stderr(), "{PROMPT}").ok();
         }
         match next_line(&mut lines)? {
             Next::End => return Ok(()),
+            Next::Line(line) if at_terminal && ENDS.contains(&line.trim()) => return Ok(()),
             Next::Line(line) => answer(app, form, &line)?,
             Next::TooLong => tell(app.texts(), form, Err(too_long()))?,
         }

@@ -217,7 +217,7 @@ mod tests {
                 all.push_str(&sources(&path));
             } else {
                 let text = std::fs::read_to_string(&path).unwrap();
-                all.push_str(text.split("#[cfg(test)]").next().unwrap());
+                all.push_str(text.split("#[cfg(test)]\nmod tests").next().unwrap());
             }
         }
         all

@@ -52,6 +52,16 @@ error-vault-newer = A newer Poterne has written this vault. Use that version.
 error-vault-unknown = The file that should be the vault is not one. Check --home; if it is right, put your copy of the folder back.
 error-wipe-unconfirmed = Nothing was wiped. Give the command again and type the word that is asked for, or use --yes.
 
+## Reasons inside errors
+
+reason-gone = whoever was to read it has gone
+reason-large = the file is too large
+reason-folder = it is a folder
+reason-missing = it is not there
+reason-denied = permission is missing
+reason-full = the disk is full
+reason-read-only = the disk can only be read
+
 ## Passphrases and questions
 
 passphrase-ask = { "Passphrase: " }
@@ -59,7 +69,7 @@ passphrase-offer =
     What you write and get is kept in an encrypted vault on this computer. Nobody can open it without its
     passphrase, you neither: it can't be sent to you or reset. This one was made for you:
     
-        { $passphrase }
+    { "    " }{ $passphrase }
     
     Learn it, or write it down where nobody looks, and press Enter to take it.
     Or type one of your own, of { $letters } characters or more.
@@ -67,6 +77,7 @@ passphrase-offer =
 passphrase-choose = { "Passphrase (Enter takes the one above): " }
 passphrase-again = { "The same once more: " }
 text-hint = Write your text, then end it with Ctrl-D on a line of its own.
+shell-hint = Type “help” to see what can be said, and Ctrl-D to end.
 wipe-ask =
     Everything in { $path } will be gone for ever: the messages, the keys, the way to be reached.
     Copies that were made of it, and some kinds of disks, may keep older states.
@@ -161,6 +172,7 @@ desk-waits = The desk is made, but no relay has answered yet. Any later command 
 queue-none = No request waits.
 queue-hint = Take one with “poterne claim” and its id, or the oldest with “poterne claim” alone.
 request-incomplete = (The text goes on; the rest has not come yet.)
+request-newer = (It was written with a newer Poterne, and something in it may not be shown. Get the newer version.)
 claimed = This is case { $case }. The request is yours for { $time }: answer with “poterne reply”, or give it back with “poterne release”.
 released = The request is back in the queue.
 closed = The case is closed, and the other side is told.

@@ -52,6 +52,16 @@ error-vault-newer = Une version plus récente de Poterne a écrit ce coffre. Uti
 error-vault-unknown = Le fichier qui devrait être le coffre n'en est pas un. Vérifiez --home ; s'il est juste, remettez votre copie du dossier.
 error-wipe-unconfirmed = Rien n'a été effacé. Donnez de nouveau la commande et tapez le mot demandé, ou utilisez --yes.
 
+## Reasons inside errors
+
+reason-gone = qui devait la lire est parti
+reason-large = le fichier est trop grand
+reason-folder = c'est un dossier
+reason-missing = il n'existe pas
+reason-denied = la permission manque
+reason-full = le disque est plein
+reason-read-only = le disque est en lecture seule
+
 ## Passphrases and questions
 
 passphrase-ask = { "Phrase secrète : " }
@@ -59,7 +69,7 @@ passphrase-offer =
     Ce que vous écrivez et recevez est gardé dans un coffre chiffré sur cet ordinateur. Personne ne peut l'ouvrir
     sans sa phrase secrète, vous non plus : on ne peut ni vous l'envoyer ni la changer. Celle-ci a été faite pour vous :
     
-        { $passphrase }
+    { "    " }{ $passphrase }
     
     Apprenez-la, ou notez-la là où personne ne regarde, et appuyez sur Entrée pour la prendre.
     Ou tapez la vôtre, d'au moins { $letters } caractères.
@@ -67,6 +77,7 @@ passphrase-offer =
 passphrase-choose = { "Phrase secrète (Entrée prend celle ci-dessus) : " }
 passphrase-again = { "La même encore une fois : " }
 text-hint = Écrivez votre texte, puis terminez par Ctrl-D sur une ligne vide.
+shell-hint = Tapez « help » pour voir ce qu'on peut dire, et Ctrl-D pour finir.
 wipe-ask =
     Tout ce qui est dans { $path } sera perdu pour toujours : les messages, les clés, le moyen de vous joindre.
     Des copies qui en ont été faites, et certains disques, peuvent garder des états plus anciens.
@@ -161,6 +172,7 @@ desk-waits = Le guichet est créé, mais aucun relais n'a encore répondu. Toute
 queue-none = Aucune demande n'attend.
 queue-hint = Prenez-en une avec « poterne claim » et son numéro, ou la plus ancienne avec « poterne claim » seul.
 request-incomplete = (Le texte continue ; la suite n'est pas encore arrivée.)
+request-newer = (Elle a été écrite avec une version plus récente de Poterne, et une partie peut manquer. Procurez-vous cette version.)
 claimed = C'est le dossier { $case }. La demande est à vous pour { $time } : répondez avec « poterne reply », ou rendez-la avec « poterne release ».
 released = La demande est de retour dans la file.
 closed = Le dossier est clos, et l'autre côté en est informé.

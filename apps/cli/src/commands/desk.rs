@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::commands::conversation::{Conversation, Shown};
-use crate::commands::language_text;
 use crate::commands::warning::{self, Warning};
+use crate::commands::{language_text, named};
 use crate::failure::Failure;
 use crate::output::{Answer, indented};
 use crate::qr;
@@ -106,6 +106,7 @@ impl Answer for Queue {
                 "complete": item.complete,
                 "language": language_text(item.language),
                 "age_secs": self.now.since(item.arrived),
+                "needs_newer": item.wants_newer,
             })
         };
         self.items.iter().map(item).collect()
@@ -114,7 +115,7 @@ impl Answer for Queue {
     fn people(&self, texts: &Texts) -> String {
         let item = |item: &QueueItem| {
             let (language, age) = (language_text(item.language), time::ago(item.arrived, self.now, texts));
-            let text = request_text(&item.text, item.complete, texts);
+            let text = request_text(item, texts);
             format!("{} · {language} · {age}\n{}\n", item.id, indented(&text))
         };
         let items: String = self.items.iter().map(item).collect();
@@ -123,8 +124,11 @@ impl Answer for Queue {
     }
 }
 
-fn request_text(text: &str, is_complete: bool, texts: &Texts) -> String {
-    if is_complete { text.to_owned() } else { format!("{text}\n{}", texts.say("request-incomplete")) }
+fn request_text(item: &QueueItem, texts: &Texts) -> String {
+    let rest = (!item.complete).then(|| texts.say("request-incomplete"));
+    let newer = item.wants_newer.then(|| texts.say("request-newer"));
+    let parts: Vec<String> = [Some(item.text.to_string()), rest, newer].into_iter().flatten().collect();
+    parts.join("\n")
 }
 
 /// A request that is this device's for a while.
@@ -137,7 +141,10 @@ pub struct Claimed {
 /// Takes the request of that id, or the oldest.
 pub async fn claim(session: &mut Session, id: Option<&str>) -> Result<Claimed, Failure> {
     let (device, tools) = session.desk()?;
-    let id = id.map(|id| LocalId::parse(id).ok_or(Failure::RequestUnknown)).transpose()?;
+    let id = match id {
+        Some(named) => Some(request_id(device, tools, named).await?),
+        None => None,
+    };
     let now = tools.now();
     let ticket = device.claim(id, now, tools.rng());
     let outcome = outcome(device, tools, ticket).await.map_err(about_request)?;
@@ -198,7 +205,7 @@ impl Answer for Done {
 /// Gives a request back to the queue.
 pub async fn release(session: &mut Session, case: &str) -> Result<Done, Failure> {
     let (device, tools) = session.desk()?;
-    let (case, now) = (case_id(case)?, tools.now());
+    let (case, now) = (case_id(device, case)?, tools.now());
     let ticket = device.release(case, now, tools.rng());
     match outcome(device, tools, ticket).await? {
         Some(_) => Ok(done(tools, case, "released", "released")),
@@ -209,7 +216,7 @@ pub async fn release(session: &mut Session, case: &str) -> Result<Done, Failure>
 /// Answers in a case.
 pub async fn reply(session: &mut Session, case: &str, text: &str) -> Result<Done, Failure> {
     let (device, tools) = session.desk()?;
-    let (case, now) = (case_id(case)?, tools.now());
+    let (case, now) = (case_id(device, case)?, tools.now());
     if text.is_empty() {
         return Err(Failure::TextEmpty);
     }
@@ -227,7 +234,7 @@ pub async fn reply(session: &mut Session, case: &str, text: &str) -> Result<Done
 /// Closes a case.
 pub async fn close(session: &mut Session, case: &str) -> Result<Done, Failure> {
     let (device, tools) = session.desk()?;
-    let (case, now) = (case_id(case)?, tools.now());
+    let (case, now) = (case_id(device, case)?, tools.now());
     let ticket = device.close(case, now, tools.rng());
     let outcome = outcome(device, tools, ticket).await?;
     match device.case(case).map(|case| case.stage) {
@@ -240,8 +247,7 @@ pub async fn close(session: &mut Session, case: &str) -> Result<Done, Failure> {
 /// Fetches what is new in a case and shows all of it.
 pub async fn read(session: &mut Session, case: &str) -> Result<Conversation, Failure> {
     let (device, tools) = session.desk()?;
-    let case = case_id(case)?;
-    device.case(case).ok_or(Failure::CaseUnknown)?;
+    let case = case_id(device, case)?;
     tools.look(device).await?;
     let mut messages =
         Shown::all(&transcript::read(&tools.vault, case)?, Author::Volunteer, &device.sent(case));
@@ -260,8 +266,26 @@ fn is_stopped(device: &Device, case: LocalId) -> bool {
     device.case(case).is_some_and(|case| case.stage == Stage::Stopped)
 }
 
-fn case_id(text: &str) -> Result<LocalId, Failure> {
-    LocalId::parse(text).ok_or(Failure::CaseUnknown)
+fn case_id(device: &Device, text: &str) -> Result<LocalId, Failure> {
+    let known: Vec<LocalId> = device.cases().iter().map(|case| case.id).collect();
+    // A request that waits has an id too, and the device says what is amiss with it.
+    let id = named(text, &known).or_else(|| LocalId::parse(text));
+    id.filter(|id| device.case(*id).is_some()).ok_or(Failure::CaseUnknown)
+}
+
+/// The request of that id; one that is not known yet may be at a relay.
+async fn request_id(device: &mut Device, tools: &mut Tools, text: &str) -> Result<LocalId, Failure> {
+    if let Some(known) = known_request(device, tools, text)? {
+        return Ok(known);
+    }
+    tools.look(device).await?;
+    known_request(device, tools, text)?.ok_or(Failure::RequestUnknown)
+}
+
+fn known_request(device: &Device, tools: &Tools, text: &str) -> Result<Option<LocalId>, Failure> {
+    let mut known: Vec<LocalId> = device.queue(&tools.vault)?.iter().map(|item| item.id).collect();
+    known.extend(device.cases().iter().map(|case| case.id));
+    Ok(named(text, &known))
 }
 
 fn done(tools: &Tools, case: LocalId, state: &'static str, told: &'static str) -> Done {

@@ -7,6 +7,7 @@ use poterne_protocol::card::{Card, CardError};
 use serde_json::{Value, json};
 
 use crate::commands::conversation::{Conversation, Shown};
+use crate::commands::named;
 use crate::commands::warning::{self, Warning};
 use crate::failure::Failure;
 use crate::output::Answer;
@@ -122,10 +123,7 @@ fn is_blocked(requester: &Requester, id: LocalId) -> bool {
 fn chosen(requester: &Requester, to: Option<&str>) -> Result<LocalId, Failure> {
     let known: Vec<LocalId> = requester.conversations().iter().map(|conversation| conversation.id).collect();
     match (to, &known[..]) {
-        (Some(named), _) => {
-            let named = LocalId::parse(named).filter(|named| known.contains(named));
-            named.ok_or(Failure::ConversationUnknown)
-        }
+        (Some(text), known) => named(text, known).ok_or(Failure::ConversationUnknown),
         (None, []) => Err(Failure::ConversationNone),
         (None, [only]) => Ok(*only),
         (None, several) => {
