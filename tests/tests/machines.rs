@@ -108,6 +108,25 @@ fn the_status_of_a_request_does_not_overtake_its_claim() {
 }
 
 #[test]
+fn requests_of_one_second_are_claimed_in_the_order_of_their_arrival() {
+    let mut table = Table::new(13, 1);
+    let mut desk = desk(&mut table);
+    let texts: Vec<String> = (0..8).map(|number| format!("request {number}")).collect();
+    for text in &texts {
+        ask(&mut table, &desk, text);
+    }
+    desk.refresh(&mut table);
+    let mut desk = desk.restart(&table, |vault| Device::load(vault).map(Option::unwrap));
+    let queue = desk.machine.queue(desk.records()).unwrap();
+    assert!(queue.iter().map(|item| item.text.as_str()).eq(&texts));
+    for expected in &texts {
+        let case = claim(&mut table, &mut desk);
+        let text = desk.machine.request_text(case, desk.records()).unwrap().unwrap();
+        assert_eq!(text.as_str(), expected);
+    }
+}
+
+#[test]
 fn a_released_request_can_be_claimed_again() {
     let mut table = Table::new(6, 1);
     let mut desk = desk(&mut table);

@@ -85,6 +85,8 @@ pub(super) struct Case {
     /// The relays whose intakes it was seen in.
     pub(super) seen_at: Vec<Pin>,
     pub(super) arrived: UnixTime,
+    /// Its place in the order of arrival at this device, which many share a second of.
+    pub(super) place: u64,
     pub(super) parts: Assembler,
     /// The whole text of the request is here.
     pub(super) complete: bool,
@@ -124,6 +126,7 @@ impl Case {
         notice: &Notice,
         m0: EnvelopeId,
         relay: Pin,
+        place: u64,
         now: UnixTime,
     ) -> Self {
         let id = case_id(&request.contact_hash());
@@ -134,6 +137,7 @@ impl Case {
             m0,
             seen_at: vec![relay],
             arrived: now,
+            place,
             parts: Assembler::default(),
             complete: false,
             stage: Stage::Waiting,

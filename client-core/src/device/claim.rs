@@ -87,7 +87,7 @@ impl Device {
         let is_free = |case: &&Case| {
             case.stage == Stage::Waiting && !case.leased_elsewhere && !tried.contains(&case.id())
         };
-        self.cases.values().filter(is_free).min_by_key(|case| (case.arrived, case.id())).map(Case::id)
+        self.cases.values().filter(is_free).min_by_key(|case| case.place).map(Case::id)
     }
 
     /// Claims the request at a relay: the given one, or the first at which it was seen.

@@ -88,6 +88,7 @@ impl Device {
         let Some(seat) = self.seats.get(&epoch) else { return };
         let (key, notice) = (seat.grant.intake_key(), seat.grant.notice.clone());
         let mut batch = Batch::new();
+        let mut places = self.cases.values().map(|case| case.place + 1).max().unwrap_or(0)..;
         for envelope in envelopes {
             let Ok(request) = key.open(envelope) else { continue };
             let id = case_id(&request.contact_hash());
@@ -98,7 +99,8 @@ impl Device {
                     stored::write_case(&mut batch, known);
                 }
                 None => {
-                    let mut case = Case::new(request, &notice, envelope.id(), relay, now);
+                    let place = places.next().expect("places outlast all requests");
+                    let mut case = Case::new(request, &notice, envelope.id(), relay, place, now);
                     case.show_request(now, &mut batch);
                     stored::write_case(&mut batch, &case);
                     self.cases.insert(id, case);

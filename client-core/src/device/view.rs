@@ -64,7 +64,7 @@ impl Device {
     pub fn queue(&self, records: &impl Records) -> Result<Vec<QueueItem>, StoredError> {
         let is_free = |case: &&Case| case.stage == Stage::Waiting && !case.leased_elsewhere;
         let mut waiting: Vec<&Case> = self.cases.values().filter(is_free).collect();
-        waiting.sort_by_key(|case| (case.arrived, case.id()));
+        waiting.sort_by_key(|case| case.place);
         waiting.into_iter().map(|case| case.queue_item(records)).collect()
     }
 
