@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Output, Stdio};
 
 use serde_json::Value;
 
@@ -33,6 +33,28 @@ impl Failure {
     }
 }
 
+/// What a command left that answers people.
+#[derive(Clone, Debug)]
+pub struct Ran {
+    /// Its exit code.
+    pub code: i32,
+    /// What it wrote to stdout.
+    pub out: String,
+    /// What it wrote to stderr.
+    pub err: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        }
+    }
+}
+
 impl Home {
     /// A home in `parent` that does not exist yet.
     pub fn new(parent: &Path, name: &str) -> Self {
@@ -55,6 +77,21 @@ impl Home {
     /// Runs one command that must succeed.
     pub fn run<S: AsRef<OsStr> + std::fmt::Debug>(&self, words: &[S]) -> Value {
         self.try_run(words).unwrap_or_else(|failure| panic!("{words:?} failed: {failure:?}"))
+    }
+
+    /// Runs one command whose answer is for people.
+    pub fn people<S: AsRef<OsStr>>(&self, words: &[S]) -> Ran {
+        self.bare_command().args(words).output().expect("poterne runs").into()
+    }
+
+    /// The folder with the vault in it.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The file that holds the passphrase.
+    pub fn passphrase_file(&self) -> &Path {
+        &self.passphrase
     }
 
     /// A `shell` that stays until it is dropped.
@@ -88,10 +125,18 @@ impl Home {
         std::fs::rename(&copy.folder, &self.folder).expect("a copy can be moved");
     }
 
-    fn command(&self) -> Command {
+    /// The command on this home, with `--json` and without words yet.
+    pub fn command(&self) -> Command {
+        let mut command = self.bare_command();
+        command.arg("--json");
+        command
+    }
+
+    /// In English, unless words say otherwise.
+    fn bare_command(&self) -> Command {
         let mut command = Command::new(binary("poterne"));
-        command.env("POTERNE_VAULT", "smallest").env_remove("POTERNE_HOME").arg("--home").arg(&self.folder);
-        command.arg("--passphrase-file").arg(&self.passphrase).arg("--json");
+        command.env("POTERNE_VAULT", "smallest").env("LC_ALL", "C.UTF-8").env_remove("POTERNE_HOME");
+        command.arg("--home").arg(&self.folder).arg("--passphrase-file").arg(&self.passphrase);
         command
     }
 }
@@ -106,12 +151,22 @@ pub struct Shell {
 impl Shell {
     /// One command; its answer, which may be an error object.
     pub fn run(&mut self, words: &[&str]) -> Value {
-        let line = serde_json::to_string(words).expect("words are JSON");
+        self.line(&serde_json::to_string(words).expect("words are JSON"))
+    }
+
+    /// One line as it is; its answer.
+    pub fn line(&mut self, line: &str) -> Value {
         let input = self.input.as_mut().expect("the shell is open");
         writeln!(input, "{line}").expect("the shell reads");
         let mut answer = String::new();
         self.output.read_line(&mut answer).expect("the shell answers");
-        serde_json::from_str(&answer).unwrap_or_else(|_| panic!("{words:?} was answered {answer:?}"))
+        serde_json::from_str(&answer).unwrap_or_else(|_| panic!("{line} was answered {answer:?}"))
+    }
+
+    /// Ends the input and waits for the end.
+    pub fn end(mut self) -> ExitStatus {
+        drop(self.input.take());
+        self.process.wait().expect("a child can be waited for")
     }
 }
 

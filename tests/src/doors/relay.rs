@@ -61,6 +61,8 @@ impl Relay {
             .args(["run", "--config"])
             .arg(self.folder.join("relay.toml"))
             .env("POTERNE_RELAY_LOG_LEVEL", "trace")
+            .env("POTERNE_RELAY_METRICS_PORT", "0")
+            .env("POTERNE_RELAY_SEGMENT_MIB", "1")
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

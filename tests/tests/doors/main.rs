@@ -1,0 +1,7 @@
+//! End to end with real processes: `poterne`, `poterne-relay`, sockets, disks (docs/ARCHITECTURE.md).
+//!
+//! Each module is one promise seen from outside. No test asserts a time; each has a folder and a relay of its own.
+
+mod first_light;
+mod script;
+mod stage;
