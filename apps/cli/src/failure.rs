@@ -110,6 +110,8 @@ failures! {
     RelayInvalid = "relay_invalid",
     /// No relay could be reached.
     RelayUnreachable = "relay_unreachable",
+    /// No relay, too many, one twice, or addresses that don't fit into a card.
+    RelaysInvalid = "relays_invalid",
     /// Another device has the request.
     RequestTaken = "request_taken",
     /// There is no such request.

@@ -38,6 +38,7 @@ error-passphrase-wrong = The vault does not open with this passphrase. Try again
 error-queue-empty = No request waits. Look again later.
 error-relay-invalid = This is not the address of a relay. It begins with “poterne-relay://” and has a port and a “#” with 22 letters behind it; copy it whole.
 error-relay-unreachable = No relay could be reached. Check the network and try again later.
+error-relays-invalid = A desk has 1 to 8 relays, each named once, and the first two addresses must fit into its card. Check what you gave with --relay.
 error-request-taken = Another volunteer has this request. Take another one with “poterne claim”; what you wrote is kept.
 error-request-unknown = There is no such request in the queue. Look at the list with “poterne queue”.
 error-rollback = This home is an older copy: a newer one has written in this conversation, so nothing was sent. Go on with the newer home, or begin anew with “poterne say --again”.

@@ -38,6 +38,7 @@ error-passphrase-wrong = Le coffre ne s'ouvre pas avec cette phrase secrète. R�
 error-queue-empty = Aucune demande n'attend. Revenez voir plus tard.
 error-relay-invalid = Ce n'est pas l'adresse d'un relais. Elle commence par « poterne-relay:// » et se termine par un port et un « # » suivi de 22 lettres ; copiez-la entière.
 error-relay-unreachable = Aucun relais n'a pu être joint. Vérifiez le réseau et réessayez plus tard.
+error-relays-invalid = Un guichet a de 1 à 8 relais, chacun nommé une fois, et les deux premières adresses doivent tenir dans sa carte. Vérifiez ce que vous avez donné avec --relay.
 error-request-taken = Quelqu'un d'autre a pris cette demande. Prenez-en une autre avec « poterne claim » ; ce que vous avez écrit est gardé.
 error-request-unknown = Cette demande n'est pas dans la file. Voyez la liste avec « poterne queue ».
 error-rollback = Ce dossier est une copie ancienne : une plus récente a écrit dans cette conversation, donc rien n'a été envoyé. Continuez avec le dossier le plus récent, ou recommencez avec « poterne say --again ».

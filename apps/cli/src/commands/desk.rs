@@ -50,9 +50,10 @@ fn check_name(name: &str) -> Result<(), Failure> {
     if is_name { Ok(()) } else { Err(Failure::DeskNameInvalid) }
 }
 
-/// Shows the card of this home's desk, without asking anybody.
-pub fn card(session: &mut Session) -> Result<ShownCard, Failure> {
+/// Shows the card of this home's desk.
+pub async fn card(session: &mut Session) -> Result<ShownCard, Failure> {
     let (device, tools) = session.desk()?;
+    tools.look(device).await?;
     shown_card(device, tools)
 }
 
@@ -295,7 +296,7 @@ fn done(tools: &Tools, case: LocalId, state: &'static str, told: &'static str) -
 impl From<CreateError> for Failure {
     fn from(error: CreateError) -> Self {
         match error {
-            CreateError::Relays => Self::RelayInvalid,
+            CreateError::Relays => Self::RelaysInvalid,
         }
     }
 }
