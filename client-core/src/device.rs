@@ -421,7 +421,8 @@ impl Machine for Device {
             (Purpose::Extend { case }, Ok(answer)) => self.handle_extended(case, answer, now),
             (Purpose::EraseRequest { case }, Ok(Answer::Done)) => self.handle_request_erased(case),
             (Purpose::Release { case }, Ok(_)) => self.handle_released(case),
-            (Purpose::Claim { case } | Purpose::Extend { case } | Purpose::EraseRequest { case }, _) => {
+            (Purpose::Claim { case }, Err(_)) => self.note_claim_failed(case, now),
+            (Purpose::Extend { case } | Purpose::EraseRequest { case }, _) => {
                 return self.note_failed(case, now);
             }
             _ => return,

@@ -110,6 +110,15 @@ impl Table {
         self.settle(machine, vault);
     }
 
+    /// The relay that was asked last to keep something.
+    ///
+    /// # Panics
+    /// Where none was.
+    pub fn asked_to_put_last(&self) -> Pin {
+        let puts = self.asked.iter().filter(|(_, request)| matches!(request, Request::Put(_)));
+        puts.last().expect("something was put").0
+    }
+
     fn ask(&mut self, pin: Pin, request: Request) -> Result<Answer, CallError> {
         if self.unreachable.contains(&pin) {
             return Err(CallError::Unreachable);

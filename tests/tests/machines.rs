@@ -127,6 +127,20 @@ fn requests_of_one_second_are_claimed_in_the_order_of_their_arrival() {
 }
 
 #[test]
+fn a_request_at_a_relay_that_is_down_does_not_stop_the_claim_of_another() {
+    let mut table = Table::new(12, 2);
+    let mut desk = desk(&mut table);
+    ask(&mut table, &desk, "Help me first");
+    desk.refresh(&mut table);
+    let first = desk.machine.queue(desk.records()).unwrap()[0].id;
+    table.unreachable = vec![table.asked_to_put_last()];
+    let (mut second, _) = ask(&mut table, &desk, "Help me too");
+    table.now = table.now.plus(15);
+    second.refresh(&mut table);
+    assert_ne!(claim(&mut table, &mut desk), first);
+}
+
+#[test]
 fn a_released_request_can_be_claimed_again() {
     let mut table = Table::new(6, 1);
     let mut desk = desk(&mut table);

@@ -41,8 +41,7 @@ impl Device {
         if wanted.is_none() && !self.has_read_intakes() {
             return;
         }
-        let current = tried.last().copied().filter(|id| self.is_being_claimed(*id)).or(wanted);
-        let Some(id) = current.or_else(|| self.oldest_waiting(&tried)) else {
+        let Some(id) = wanted.or_else(|| self.to_claim(&tried, now)) else {
             return self.end(ticket, Err(DeviceError::NothingWaits));
         };
         let Some(case) = self.cases.get_mut(&id) else { return self.end(ticket, Err(DeviceError::Unknown)) };
@@ -64,6 +63,15 @@ impl Device {
                 self.call_claim(id, None, now, rng);
             }
         }
+    }
+
+    /// Which request is claimed where any will do: the one that is being claimed, unless its relay just failed; then
+    /// the oldest that was not tried yet; then one whose relay may come back.
+    fn to_claim(&self, tried: &[LocalId], now: UnixTime) -> Option<LocalId> {
+        let being_claimed = || tried.iter().rev().copied().filter(|id| self.is_being_claimed(*id));
+        let answers = |id: &LocalId| self.cases.get(id).is_some_and(|case| case.retry_at <= now);
+        let current = being_claimed().find(answers);
+        current.or_else(|| self.oldest_waiting(tried)).or_else(|| being_claimed().next())
     }
 
     fn end(&mut self, ticket: Ticket, outcome: Result<Outcome, DeviceError>) {
@@ -210,6 +218,14 @@ impl Device {
         self.save(id, Batch::new());
         if is_closed {
             self.settle(Ok(Outcome::Closed), |work| matches!(work, Work::Close { case } if *case == id));
+        }
+    }
+
+    /// The outcome of a claim is unknown: it is repeated under the same id, at another relay where there is one.
+    pub(super) fn note_claim_failed(&mut self, id: LocalId, now: UnixTime) {
+        self.note_failed(id, now);
+        if let Some(case) = self.cases.get_mut(&id).filter(|case| !case.seen_at.is_empty()) {
+            case.seen_at.rotate_left(1);
         }
     }
 
