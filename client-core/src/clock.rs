@@ -48,18 +48,48 @@ impl Clock {
         self.heard.contains_key(relay)
     }
 
-    /// What time it is. Of several relays the one nearest to the own clock counts: one that lies can't shift the rest.
-    pub fn verdict(&self, now: UnixTime) -> Verdict {
-        let Some(secs) = self.heard.values().copied().min_by_key(|secs| secs.unsigned_abs()) else {
-            return Verdict::Agreed(now);
-        };
-        if secs.unsigned_abs() <= TOLERATED_SECS {
-            return Verdict::Agreed(now);
+    /// What is heard from now on counts alone: a clock that was off may have been set.
+    pub fn listen_again(&mut self) {
+        if self.is_off() {
+            self.heard.clear();
         }
-        if self.relays_believed {
-            return Verdict::Agreed(UnixTime(now.0.saturating_add_signed(secs)));
-        }
-        Verdict::Off { secs }
+    }
+
+    /// Whether own clock and relays differ too much, and the person has not decided: nothing may be sealed.
+    pub fn is_off(&self) -> bool {
+        self.difference() != 0 && !self.relays_believed
+    }
+
+    /// Whether a relay has confirmed the time in this run: only then is anything erased for its age, lest a clock that
+    /// jumps ahead erases everything.
+    pub fn is_confirmed(&self) -> bool {
+        !self.heard.is_empty() && !self.is_off()
+    }
+
+    /// The time that counts when the own clock shows `own`: the relays', where the person has said so.
+    pub fn time(&self, own: UnixTime) -> UnixTime {
+        UnixTime(own.0.saturating_add_signed(self.shift()))
+    }
+
+    /// What the own clock shows at a time that counts.
+    pub fn own(&self, time: UnixTime) -> UnixTime {
+        UnixTime(time.0.saturating_add_signed(self.shift().saturating_neg()))
+    }
+
+    /// What time it is.
+    pub fn verdict(&self, own: UnixTime) -> Verdict {
+        if self.is_off() { Verdict::Off { secs: self.difference() } } else { Verdict::Agreed(self.time(own)) }
+    }
+
+    fn shift(&self) -> i64 {
+        if self.relays_believed { self.difference() } else { 0 }
+    }
+
+    /// Seconds from the own clock to the relays'; 0 while that is no matter. Of several relays the one nearest to the own
+    /// clock counts: one that lies can't shift the rest.
+    fn difference(&self) -> i64 {
+        let nearest = self.heard.values().copied().min_by_key(|secs| secs.unsigned_abs()).unwrap_or(0);
+        if nearest.unsigned_abs() <= TOLERATED_SECS { 0 } else { nearest }
     }
 }
 

@@ -18,7 +18,7 @@ mod seat;
 mod stored;
 mod view;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use poterne_protocol::address::RelayAddress;
 use poterne_protocol::card::Card;
@@ -32,13 +32,13 @@ pub use coordinator::{Coordinator, DeskRelay, PUBLISHED_AHEAD_DAYS, WARNING_DAYS
 pub use seat::{EpochGrant, Identity};
 pub use view::{CaseSummary, DeskWarning, QueueItem};
 
-use crate::clock::{Clock, Verdict};
+use crate::clock::Clock;
 use crate::desk::epoch::Epoch;
 use crate::dh::DhSecret;
-use crate::effect::{CallId, CallResult, Calls, Effect, Machine};
+use crate::effect::{CallId, CallResult, Calls, Effect, Effects, Machine};
 use crate::outbox::{EntryId, PutOutcome};
 use crate::records::{LocalId, Records};
-use crate::requester::REQUEST_BYTES_MAX;
+use crate::requester::{REQUEST_BYTES_MAX, WAITING_BYTES_MAX};
 use crate::stored::StoredError;
 use crate::thread::Draft;
 use crate::transcript::SentState;
@@ -66,13 +66,15 @@ pub struct Device {
     seats: BTreeMap<Epoch, Seat>,
     cases: BTreeMap<LocalId, Case>,
     calls: Calls<Purpose>,
-    effects: VecDeque<Effect>,
+    effects: Effects,
     clock: Clock,
     poll_due: BTreeMap<Pin, UnixTime>,
     publish_due: BTreeMap<Pin, UnixTime>,
     publish_refused: bool,
     /// Relays whose intakes were all fetched in this run.
-    intakes_fetched: std::collections::BTreeSet<Pin>,
+    intakes_fetched: BTreeSet<Pin>,
+    /// When it last did what was due in this run.
+    stepped: Option<UnixTime>,
     tickets: BTreeMap<Ticket, Work>,
     outcomes: BTreeMap<Ticket, Result<Outcome, DeviceError>>,
     next_ticket: u64,
@@ -122,9 +124,12 @@ pub enum DeviceError {
     /// Another device has the request now. A text that was written stays as a draft.
     #[error("another device has the request now")]
     Taken,
-    /// There is no text, or it is longer than one message can be.
-    #[error("a text has 1 to {REQUEST_BYTES_MAX} bytes")]
+    /// There is no text, or it is longer than one message can be, or more text waits than the vault should hold.
+    #[error("a text has 1 to {REQUEST_BYTES_MAX} bytes, and {WAITING_BYTES_MAX} at most may wait")]
     Text,
+    /// So much was sent without an answer that no more can be. A text that was written stays as a draft.
+    #[error("so much was sent without an answer that no more can be")]
+    Unanswered,
     /// There is no such case.
     #[error("there is no such case")]
     Unknown,
@@ -190,12 +195,13 @@ impl Device {
             seats: BTreeMap::new(),
             cases: BTreeMap::new(),
             calls: Calls::default(),
-            effects: VecDeque::new(),
+            effects: Effects::default(),
             clock: Clock::default(),
             poll_due: BTreeMap::new(),
             publish_due: BTreeMap::new(),
             publish_refused: false,
-            intakes_fetched: std::collections::BTreeSet::new(),
+            intakes_fetched: BTreeSet::new(),
+            stepped: None,
             tickets: BTreeMap::new(),
             outcomes: BTreeMap::new(),
             next_ticket: 0,
@@ -241,6 +247,7 @@ impl Device {
     pub fn claim(&mut self, wanted: Option<LocalId>, now: UnixTime, rng: &mut impl CryptoRng) -> Ticket {
         match wanted {
             Some(id) if !self.cases.contains_key(&id) => self.refused(DeviceError::Unknown),
+            Some(id) if self.is_over(id) => self.refused(DeviceError::Taken),
             _ => {
                 self.intakes_fetched.clear();
                 self.poll_due.clear();
@@ -260,9 +267,12 @@ impl Device {
 
     /// Answers a claimed request, or goes on in a conversation.
     pub fn reply(&mut self, case: LocalId, text: &str, now: UnixTime, rng: &mut impl CryptoRng) -> Ticket {
+        let now = self.clock.time(now);
         let Some(found) = self.cases.get_mut(&case) else { return self.refused(DeviceError::Unknown) };
+        let waiting: usize = found.drafts.iter().map(|draft| draft.text.len()).sum();
+        let is_too_long = text.len() > REQUEST_BYTES_MAX || waiting + text.len() > WAITING_BYTES_MAX;
         match found.stage {
-            _ if text.is_empty() || text.len() > REQUEST_BYTES_MAX => self.refused(DeviceError::Text),
+            _ if text.is_empty() || is_too_long => self.refused(DeviceError::Text),
             Stage::Claimed | Stage::Adopting | Stage::Talking => {
                 found.drafts.push_back(Draft::new(text, now));
                 self.save(case, Batch::new());
@@ -290,7 +300,14 @@ impl Device {
         self.outcomes.remove(&ticket)
     }
 
+    /// Whether a request that waits can't be claimed any more: its epoch is over, and no relay holds it.
+    fn is_over(&self, id: LocalId) -> bool {
+        let case = self.cases.get(&id);
+        case.is_some_and(|case| case.stage == Stage::Waiting && !self.seats.contains_key(&case.epoch))
+    }
+
     fn begin(&mut self, work: Work, now: UnixTime, rng: &mut impl CryptoRng) -> Ticket {
+        let now = self.clock.time(now);
         let ticket = self.ticket();
         self.tickets.insert(ticket, work);
         self.step(now, rng);
@@ -323,20 +340,23 @@ impl Device {
         if let Some(case) = self.cases.get(&case) {
             stored::write_case(&mut batch, case);
         }
-        self.effects.push_back(Effect::Save(batch));
+        self.effects.save(batch);
     }
 
     /// Puts the desk's state and `batch` into one commit.
     fn save_desk(&mut self, mut batch: Batch) {
         stored::write_desk(&mut batch, self);
-        self.effects.push_back(Effect::Save(batch));
+        self.effects.save(batch);
     }
 
     /// Does all that can be done now.
     fn step(&mut self, now: UnixTime, rng: &mut impl CryptoRng) {
-        self.forget_old(now);
-        if let Verdict::Agreed(time) = self.clock.verdict(now) {
-            self.publish(time, now, rng);
+        self.begin_day(now);
+        if self.clock.is_confirmed() {
+            self.forget_old(now);
+        }
+        if !self.clock.is_off() {
+            self.publish(now, rng);
         }
         self.advance_tickets(now, rng);
         for id in self.cases.keys().copied().collect::<Vec<_>>() {
@@ -346,11 +366,20 @@ impl Device {
         self.poll(now);
     }
 
+    /// A new day begins with a look at everything.
+    fn begin_day(&mut self, now: UnixTime) {
+        let before = self.stepped.replace(now);
+        if before.is_some_and(|before| before.day() != now.day()) {
+            self.poll_due.clear();
+            self.cases.values_mut().for_each(|case| case.polled.clear());
+        }
+    }
+
     fn put_due(&mut self, now: UnixTime) {
         for (id, case) in &mut self.cases {
             for (entry, place, relay, request) in case.thread.outbox.take_due(now) {
                 let purpose = Purpose::Put { case: *id, entry, place };
-                self.effects.push_back(self.calls.begin(relay, request, purpose));
+                self.effects.push(self.calls.begin(relay, request, purpose));
             }
         }
     }
@@ -406,45 +435,51 @@ impl Device {
 impl Machine for Device {
     fn handle_answer(&mut self, call: CallId, result: CallResult, now: UnixTime, rng: &mut impl CryptoRng) {
         let Some((relay, purpose)) = self.calls.end(call) else { return };
+        let (own, now) = (now, self.clock.time(now));
         match (purpose, result) {
             (Purpose::Put { case, entry, place }, result) => {
                 self.handle_put(case, entry, place, &result, now)
             }
             (Purpose::Publish { step }, result) => self.handle_published(relay, step, result, now),
-            (Purpose::Hello, Ok(Answer::Hello(hello))) => self.clock.handle_hello(relay, hello.time, now),
+            (Purpose::Hello, Ok(Answer::Hello(hello))) => self.clock.handle_hello(relay, hello.time, own),
             (Purpose::Intake { watched }, Ok(answer)) => self.handle_intake(relay, watched, answer, now),
             (Purpose::Poll { watched }, Ok(answer)) => self.handle_poll(relay, watched, answer, now),
             (Purpose::Status { cases }, Ok(Answer::Status(statuses))) => {
-                self.handle_status(&cases, &statuses)
+                self.handle_status(relay, &cases, &statuses)
             }
             (Purpose::Claim { case }, Ok(answer)) => self.handle_claimed(relay, case, answer, now, rng),
             (Purpose::Extend { case }, Ok(answer)) => self.handle_extended(case, answer, now),
             (Purpose::EraseRequest { case }, Ok(Answer::Done)) => self.handle_request_erased(case),
             (Purpose::Release { case }, Ok(_)) => self.handle_released(case),
-            (Purpose::Claim { case }, Err(_)) => self.note_claim_failed(case, now),
-            (Purpose::Extend { case } | Purpose::EraseRequest { case }, _) => {
-                return self.note_failed(case, now);
+            (Purpose::Poll { watched }, Err(_)) => self.note_silent(relay, &watched),
+            (Purpose::Claim { case } | Purpose::Extend { case } | Purpose::EraseRequest { case }, _) => {
+                self.note_failed(case, now);
             }
-            _ => return,
+            _ => {}
         }
-        self.step(now, rng);
+        self.step(self.clock.time(own), rng);
     }
 
     fn handle_timeout(&mut self, now: UnixTime, rng: &mut impl CryptoRng) {
-        self.step(now, rng);
+        self.step(self.clock.time(now), rng);
     }
 
     fn poll_timeout(&self) -> Option<UnixTime> {
+        let Some(stepped) = self.stepped else { return Some(UnixTime(0)) };
         let puts = self.cases.values().filter_map(|case| case.thread.outbox.poll_timeout()).min();
         let polls = self.poll_due.values().chain(self.publish_due.values()).copied().min();
-        puts.into_iter().chain(polls).min()
+        let retries = self.cases.values().map(|case| case.retry_at).filter(|at| *at > stepped).min();
+        let due = puts.into_iter().chain(polls).chain(retries).min();
+        due.map(|due| self.clock.own(due.max(stepped.plus(1))))
     }
 
     fn poll_effect(&mut self) -> Option<Effect> {
-        self.effects.pop_front()
+        self.effects.next(self.calls.is_idle())
     }
 
     fn refresh(&mut self, now: UnixTime) {
+        self.clock.listen_again();
+        let now = self.clock.time(now);
         self.poll_due.clear();
         self.publish_due.clear();
         for case in self.cases.values_mut() {
@@ -473,12 +508,12 @@ impl Device {
     fn relays(&self) -> Vec<Pin> {
         let own = self.coordinator.iter().flat_map(|coordinator| &coordinator.relays).map(|relay| relay.pin);
         let noticed = self.seats.values().flat_map(|seat| seat.grant.notice.relays()).map(|relay| relay.pin);
-        let all: std::collections::BTreeSet<Pin> = own.chain(noticed).collect();
+        let all: BTreeSet<Pin> = own.chain(noticed).collect();
         all.into_iter().collect()
     }
 
     /// A call about a case.
     fn call(&mut self, relay: Pin, request: Request, purpose: Purpose) {
-        self.effects.push_back(self.calls.begin(relay, request, purpose));
+        self.effects.push(self.calls.begin(relay, request, purpose));
     }
 }

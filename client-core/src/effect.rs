@@ -6,6 +6,7 @@
 //! save ends the machine: the shell drops it and loads it anew from the vault.
 
 use core::fmt;
+use std::collections::VecDeque;
 
 use poterne_protocol::keys::Pin;
 use poterne_protocol::op::{Answer, Request};
@@ -73,6 +74,42 @@ pub trait Machine {
     fn addresses(&self, relay: &Pin) -> Vec<String>;
 }
 
+/// The effects that wait to be carried out, in their order.
+///
+/// What a save has replaced or deleted can be opened until the next one is done. So an empty save comes last, when
+/// nothing is under way any more (docs/spec/vault.md §8): a shell that drains its machine leaves nothing of it behind.
+#[derive(Debug, Default)]
+pub(crate) struct Effects {
+    waiting: VecDeque<Effect>,
+    is_unsettled: bool,
+}
+
+impl Effects {
+    /// Adds an effect behind all others.
+    pub(crate) fn push(&mut self, effect: Effect) {
+        self.waiting.push_back(effect);
+    }
+
+    /// Adds a save behind all others.
+    pub(crate) fn save(&mut self, batch: Batch) {
+        self.push(Effect::Save(batch));
+    }
+
+    /// The next one. `is_idle` says that no call is under way.
+    pub(crate) fn next(&mut self, is_idle: bool) -> Option<Effect> {
+        let next = self.waiting.pop_front();
+        match next {
+            Some(Effect::Save(_)) => self.is_unsettled = true,
+            None if is_idle && self.is_unsettled => {
+                self.is_unsettled = false;
+                return Some(Effect::Save(Batch::new()));
+            }
+            _ => {}
+        }
+        next
+    }
+}
+
 /// The calls under way, each with what it is for.
 pub(crate) struct Calls<P> {
     next: u64,
@@ -113,5 +150,20 @@ impl<P> Calls<P> {
 impl<P> fmt::Debug for Calls<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Calls({} under way)", self.under_way.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_save_follows_the_last_one_when_nothing_is_under_way() {
+        let mut effects = Effects::default();
+        effects.save(Batch::new());
+        assert!(matches!(effects.next(false), Some(Effect::Save(_))));
+        assert!(effects.next(false).is_none());
+        assert!(matches!(effects.next(true), Some(Effect::Save(batch)) if batch.is_empty()));
+        assert!(effects.next(true).is_none());
     }
 }

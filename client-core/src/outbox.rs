@@ -186,7 +186,13 @@ impl Outbox {
 
     /// When `take_due` next has work to do.
     pub fn poll_timeout(&self) -> Option<UnixTime> {
-        self.entries.values().flat_map(Entry::due_times).min()
+        let mut all_stored = true;
+        let mut due = Vec::new();
+        for entry in self.entries.values() {
+            due.extend(entry.due_times().filter(|_| entry.turn.has_come(all_stored)));
+            all_stored &= entry.is_stored();
+        }
+        due.into_iter().min()
     }
 
     /// Makes everything that waits for a repetition due at once.
@@ -201,7 +207,7 @@ impl Outbox {
         self.entries.get(&id).is_none_or(Entry::is_stored)
     }
 
-    /// Whether some put is due or under way: nothing that waits has been handed to any relay yet.
+    /// Whether every entry is on the disk of a relay.
     pub fn is_settled(&self) -> bool {
         self.entries.values().all(Entry::is_stored)
     }
@@ -275,8 +281,7 @@ impl Entry {
     }
 
     fn due_times(&self) -> impl Iterator<Item = UnixTime> {
-        let is_held = self.turn == Turn::Held;
-        (0..self.places.len()).filter_map(|number| self.place_due(number)).filter(move |_| !is_held)
+        (0..self.places.len()).filter_map(|number| self.place_due(number))
     }
 
     fn put(&self, number: usize) -> Request {
@@ -452,6 +457,7 @@ mod tests {
         let last = outbox.push(envelope(2), Class::FOUR, targets(), NOW);
         outbox.set_turn(last, Turn::AfterAll);
         assert_eq!(places(outbox.take_due(NOW)), [(part, 0)]);
+        assert_eq!(outbox.poll_timeout(), Some(NOW.plus(SECOND_RELAY_AFTER_SECS)));
         outbox.handle_outcome(part, 0, &Ok(Answer::Stored), NOW);
         assert_eq!(places(outbox.take_due(NOW)), [(last, 0)]);
     }

@@ -9,7 +9,7 @@
 //! | `e` id entry | a sealed envelope of an outbox |
 //! | `g` day generation | an epoch: its keys, its notice, how far it is published |
 //!
-//! ids are 8 bytes; numbers in keys are big-endian, so that keys sort as the numbers do.
+//! A conversation or case above 128 KiB goes on under its key with 1, 2, … behind it. ids are 8 bytes; numbers in keys are big-endian, so that keys sort as the numbers do.
 
 use core::fmt;
 
@@ -95,6 +95,47 @@ pub(crate) fn ids(records: &impl Records, kind: u8) -> Vec<LocalId> {
 /// The record under `key`, which must be there.
 pub(crate) fn require(records: &impl Records, key: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoredError> {
     records.record(key)?.ok_or(StoredError::Damaged)
+}
+
+/// Bytes of one record of a large value; a vault's own bound is twice that.
+const CHUNK_BYTES: usize = 128 * 1024;
+/// Records of one large value at most: 1 MiB.
+const CHUNKS_MAX: u8 = 8;
+
+/// Puts a value that may be large into the batch: under its key, and what is over 128 KiB under the key with 1, 2, …
+/// behind it.
+pub(crate) fn write(batch: &mut Batch, key: &[u8], value: Zeroizing<Vec<u8>>) {
+    debug_assert!(value.len() <= CHUNK_BYTES * usize::from(CHUNKS_MAX), "states are bounded");
+    let mut chunks = value.chunks(CHUNK_BYTES);
+    for number in 0..CHUNKS_MAX {
+        match chunks.next() {
+            Some(chunk) => batch.put(&chunk_key(key, number), chunk.to_vec()),
+            None => batch.delete(&chunk_key(key, number)),
+        }
+    }
+}
+
+/// Removes a value that [`write`] has written.
+pub(crate) fn erase(batch: &mut Batch, key: &[u8]) {
+    (0..CHUNKS_MAX).for_each(|number| batch.delete(&chunk_key(key, number)));
+}
+
+/// A value that [`write`] has written, which must be there.
+pub(crate) fn read(records: &impl Records, key: &[u8]) -> Result<Zeroizing<Vec<u8>>, StoredError> {
+    let mut value = Zeroizing::new(Vec::with_capacity(CHUNK_BYTES * usize::from(CHUNKS_MAX)));
+    value.extend_from_slice(&require(records, key)?);
+    for number in 1..CHUNKS_MAX {
+        let Some(chunk) = records.record(&chunk_key(key, number))? else { break };
+        value.extend_from_slice(&chunk);
+    }
+    Ok(value)
+}
+
+fn chunk_key(key: &[u8], number: u8) -> Vec<u8> {
+    match number {
+        0 => key.to_vec(),
+        number => [key, &[number]].concat(),
+    }
 }
 
 /// The envelope of an outbox entry.

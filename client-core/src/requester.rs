@@ -8,15 +8,17 @@ mod answers;
 mod contact;
 mod conversation;
 mod inbound;
+mod lost;
 mod notices;
+mod sealing;
 mod stored;
 mod view;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use poterne_protocol::card::Card;
 use poterne_protocol::keys::Pin;
-use poterne_protocol::op::{Answer, EnvelopeStatus, Request, Status};
+use poterne_protocol::op::{Answer, EnvelopeStatus, Request};
 use poterne_protocol::time::{Day, UnixTime};
 use rand_core::CryptoRng;
 
@@ -24,30 +26,32 @@ pub use contact::REQUEST_BYTES_MAX;
 pub use conversation::{Standing, Stop};
 pub use view::{Summary, Unchecked, Warning};
 
-use crate::clock::{Clock, Verdict};
-use crate::effect::{CallId, CallResult, Calls, Effect, Machine};
+use crate::clock::Clock;
+use crate::effect::{CallId, CallResult, Calls, Effect, Effects, Machine};
 use crate::outbox::{EntryId, PutOutcome};
 use crate::records::{LocalId, Records};
 use crate::stored::StoredError;
 use crate::thread::Draft;
 use crate::vault::Batch;
 use crate::watch::{self, Watched};
-use conversation::{ATTEMPTS_MAX, Conversation};
+use conversation::Conversation;
 use inbound::Source;
 use notices::NoticeOutcome;
 
 /// Seconds between two polls of the first relay while the program runs; the second has four times as long.
 pub const POLL_SECS: u64 = 30;
-/// Seconds without a sign of a request after which it is sealed anew.
-const LOST_AFTER_SECS: u64 = 3600;
+/// Bytes of text that may wait in one conversation to be sealed: four of the longest.
+pub const WAITING_BYTES_MAX: usize = 4 * REQUEST_BYTES_MAX;
 
 /// All conversations of one home.
 #[derive(Default)]
 pub struct Requester {
     conversations: BTreeMap<LocalId, Conversation>,
     calls: Calls<Purpose>,
-    effects: VecDeque<Effect>,
+    effects: Effects,
     clock: Clock,
+    /// When it last did what was due in this run.
+    stepped: Option<UnixTime>,
 }
 
 /// What a call is for.
@@ -72,10 +76,12 @@ pub enum SayError {
     /// A fork or a rollback was noticed: only a new first contact helps.
     #[error("the conversation has come to a full stop")]
     Stopped,
-    /// The text is longer than one message can be.
-    #[error("the text is {bytes} bytes long, the most is {REQUEST_BYTES_MAX}")]
+    /// The text is longer than one message can be, or more text waits than the vault should hold.
+    #[error(
+        "the text is {bytes} bytes long, the most is {REQUEST_BYTES_MAX}, or {WAITING_BYTES_MAX} with all that waits"
+    )]
     TooLong {
-        /// Its length.
+        /// Its length, or the length of all that would wait.
         bytes: usize,
     },
     /// There is no such conversation.
@@ -99,7 +105,8 @@ impl Requester {
         now: UnixTime,
         rng: &mut impl CryptoRng,
     ) -> Result<LocalId, SayError> {
-        check(text)?;
+        check(text, 0)?;
+        let now = self.clock.time(now);
         let id = LocalId::generate(rng);
         let mut conversation = Conversation::new(id, card, language);
         conversation.drafts.push_back(Draft::new(text, now));
@@ -117,8 +124,9 @@ impl Requester {
         now: UnixTime,
         rng: &mut impl CryptoRng,
     ) -> Result<(), SayError> {
-        check(text)?;
+        let now = self.clock.time(now);
         let conversation = self.conversations.get_mut(&id).ok_or(SayError::Unknown)?;
+        check(text, conversation.waiting_bytes())?;
         match conversation.standing {
             Standing::Closed => return Err(SayError::Closed),
             Standing::Stopped(_) => return Err(SayError::Stopped),
@@ -138,8 +146,9 @@ impl Requester {
         now: UnixTime,
         rng: &mut impl CryptoRng,
     ) -> Result<(), SayError> {
-        check(text)?;
+        let now = self.clock.time(now);
         let conversation = self.conversations.get_mut(&id).ok_or(SayError::Unknown)?;
+        check(text, conversation.waiting_bytes())?;
         let mut batch = Batch::new();
         conversation.begin_anew(&mut batch);
         conversation.drafts.push_back(Draft::new(text, now));
@@ -153,12 +162,13 @@ impl Requester {
         self.clock.believe_relays();
     }
 
-    /// Forgets a conversation and everything that belongs to it.
+    /// Forgets a conversation and everything that belongs to it. `records` hold all that was saved so far: the machine
+    /// was drained before.
     pub fn forget(&mut self, id: LocalId, records: &impl Records) {
         self.conversations.remove(&id);
         let mut batch = Batch::new();
         crate::records::forget(records, id, &mut batch);
-        self.effects.push_back(Effect::Save(batch));
+        self.effects.save(batch);
     }
 
     /// Puts the conversation's state and `batch` into one commit.
@@ -166,16 +176,18 @@ impl Requester {
         if let Some(conversation) = self.conversations.get(&id) {
             stored::write(&mut batch, conversation);
         }
-        self.effects.push_back(Effect::Save(batch));
+        self.effects.save(batch);
     }
 
     /// Does all that can be done for a conversation now: seal, save, put, ask. In that order.
     fn step(&mut self, id: LocalId, now: UnixTime, rng: &mut impl CryptoRng) {
+        self.stepped = Some(now);
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        conversation.run.begin_day(now.day());
         let mut batch = Batch::new();
-        let mut changed = conversation.thread.expire(now, &mut batch);
-        if let Verdict::Agreed(time) = self.clock.verdict(now) {
-            changed |= conversation.seal_what_may_be(time, now, rng, &mut batch);
+        let mut changed = self.clock.is_confirmed() && conversation.thread.expire(now, &mut batch);
+        if !self.clock.is_off() {
+            changed |= conversation.seal_what_may_be(now, rng, &mut batch);
         }
         if changed {
             self.save(id, batch);
@@ -188,21 +200,20 @@ impl Requester {
     fn put_due(&mut self, id: LocalId, now: UnixTime) {
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
         for (entry, place, relay, request) in conversation.thread.outbox.take_due(now) {
-            self.effects.push_back(self.calls.begin(relay, request, Purpose::Put { id, entry, place }));
+            self.effects.push(self.calls.begin(relay, request, Purpose::Put { id, entry, place }));
         }
     }
 
     fn ask_for_notices(&mut self, id: LocalId, now: UnixTime) {
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
-        if !conversation.wants_notice(now) {
+        if !conversation.wants_notice(now) || self.clock.is_off() {
             return;
         }
-        let Verdict::Agreed(time) = self.clock.verdict(now) else { return };
+        let today = now.day();
         for relay in conversation.notice_wanted_from(now) {
-            let today = time.day();
             let fetch =
                 conversation.notice_fetch(&relay, today, false).filter(|_| self.clock.has_heard(&relay));
-            self.effects.push_back(match fetch {
+            self.effects.push(match fetch {
                 Some(request) => {
                     self.calls.begin(relay, request, Purpose::Notice { id, today, whole: false })
                 }
@@ -219,11 +230,14 @@ impl Requester {
                 continue;
             }
             *due = now.plus(if place == 0 { POLL_SECS } else { 4 * POLL_SECS });
+            if !self.clock.has_heard(&relay) {
+                self.effects.push(self.calls.begin(relay, Request::Hello, Purpose::Hello { id }));
+            }
             for (watched, request) in watch::in_fetches(conversation.watched(&relay)) {
-                self.effects.push_back(self.calls.begin(relay, request, Purpose::Poll { id, watched }));
+                self.effects.push(self.calls.begin(relay, request, Purpose::Poll { id, watched }));
             }
             for (entry, request) in conversation.status_requests(&relay) {
-                self.effects.push_back(self.calls.begin(relay, request, Purpose::Status { id, entry }));
+                self.effects.push(self.calls.begin(relay, request, Purpose::Status { id, entry }));
             }
         }
     }
@@ -236,14 +250,24 @@ impl Requester {
                 self.save(id, Batch::new());
             }
             PutOutcome::Price => conversation.run.price_wanted = true,
-            PutOutcome::NotTaken => conversation.note_trouble(entry, now),
+            PutOutcome::NotTaken => {
+                conversation.note_not_taken(entry, now);
+                self.save(id, Batch::new());
+            }
             PutOutcome::Again | PutOutcome::Known => {}
         }
     }
 
-    /// The relay's time is known: its notices can be asked for.
-    fn handle_hello(&mut self, id: LocalId, relay: Pin, its_time: UnixTime, now: UnixTime) {
-        self.clock.handle_hello(relay, its_time, now);
+    /// That relay can't be asked now what waits there.
+    fn note_silent(&mut self, id: LocalId, relay: Pin) {
+        if let Some(conversation) = self.conversations.get_mut(&id) {
+            conversation.run.silent.insert(relay);
+        }
+    }
+
+    /// The relay's time is known: its notices can be asked for. `own` is what the own clock shows.
+    fn handle_hello(&mut self, id: LocalId, relay: Pin, its_time: UnixTime, own: UnixTime) {
+        self.clock.handle_hello(relay, its_time, own);
         if let Some(conversation) = self.conversations.get_mut(&id) {
             conversation.run.notice_due.remove(&relay);
         }
@@ -258,20 +282,18 @@ impl Requester {
         answer: Answer,
         now: UnixTime,
     ) {
-        let Verdict::Agreed(time) = self.clock.verdict(now) else { return };
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
-        match conversation.handle_notices(relay, today, answer, time) {
-            NoticeOutcome::Believed => {
-                if conversation.has_newest_notice(time) && !conversation.run.unchecked.is_empty() {
-                    conversation.run.unchecked.clear();
-                    conversation.run.poll_due.clear();
-                }
-                self.save(id, Batch::new());
-            }
+        let outcome = conversation.handle_notices(relay, today, answer, now);
+        if conversation.has_newest_notice(now) && !conversation.run.unchecked.is_empty() {
+            conversation.run.unchecked.clear();
+            conversation.run.poll_due.clear();
+        }
+        match outcome {
+            NoticeOutcome::Believed => self.save(id, Batch::new()),
             NoticeOutcome::WholeLogWanted if !whole => {
                 if let Some(request) = conversation.notice_fetch(&relay, today, true) {
                     let purpose = Purpose::Notice { id, today, whole: true };
-                    self.effects.push_back(self.calls.begin(relay, request, purpose));
+                    self.effects.push(self.calls.begin(relay, request, purpose));
                 }
             }
             NoticeOutcome::Nothing | NoticeOutcome::WholeLogWanted => {}
@@ -299,13 +321,15 @@ impl Requester {
             }
         }
         if changed {
+            // What was opened may lead to further mailboxes.
+            conversation.run.poll_due.remove(&relay);
             self.save(id, batch);
         }
         for request in erase {
-            self.effects.push_back(self.calls.begin(relay, request, Purpose::Erase));
+            self.effects.push(self.calls.begin(relay, request, Purpose::Erase));
         }
         for (watched, request) in watch::in_fetches(more) {
-            self.effects.push_back(self.calls.begin(relay, request, Purpose::Poll { id, watched }));
+            self.effects.push(self.calls.begin(relay, request, Purpose::Poll { id, watched }));
         }
         self.note_caught_up(id, relay);
     }
@@ -319,19 +343,16 @@ impl Requester {
             return;
         }
         if let Some(conversation) = self.conversations.get_mut(&id) {
-            conversation.run.caught_up = true;
+            conversation.run.polled.insert(relay);
         }
     }
 
     fn handle_status(&mut self, id: LocalId, entry: EntryId, result: CallResult, now: UnixTime) {
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
-        match result {
-            Ok(Answer::Status(statuses))
-                if matches!(statuses[..], [EnvelopeStatus::Stored | EnvelopeStatus::Claimed]) =>
-            {
-                conversation.note_no_trouble(entry);
-            }
-            _ => conversation.note_trouble(entry, now),
+        let is_there = matches!(&result, Ok(Answer::Status(statuses))
+            if matches!(statuses[..], [EnvelopeStatus::Stored | EnvelopeStatus::Claimed]));
+        if conversation.note_status(entry, is_there, now) {
+            self.save(id, Batch::new());
         }
     }
 }
@@ -339,11 +360,12 @@ impl Requester {
 impl Machine for Requester {
     fn handle_answer(&mut self, call: CallId, result: CallResult, now: UnixTime, rng: &mut impl CryptoRng) {
         let Some((relay, purpose)) = self.calls.end(call) else { return };
+        let (own, now) = (now, self.clock.time(now));
         let id = match purpose {
             Purpose::Erase => return,
             Purpose::Hello { id } => {
                 if let Ok(Answer::Hello(hello)) = result {
-                    self.handle_hello(id, relay, hello.time, now);
+                    self.handle_hello(id, relay, hello.time, own);
                 }
                 id
             }
@@ -354,8 +376,9 @@ impl Machine for Requester {
                 id
             }
             Purpose::Poll { id, watched } => {
-                if let Ok(answer) = result {
-                    self.handle_poll(id, relay, watched, answer, now);
+                match result {
+                    Ok(answer) => self.handle_poll(id, relay, watched, answer, now),
+                    Err(_) => self.note_silent(id, relay),
                 }
                 id
             }
@@ -368,10 +391,11 @@ impl Machine for Requester {
                 id
             }
         };
-        self.step(id, now, rng);
+        self.step(id, self.clock.time(own), rng);
     }
 
     fn handle_timeout(&mut self, now: UnixTime, rng: &mut impl CryptoRng) {
+        let now = self.clock.time(now);
         let ids: Vec<LocalId> = self.conversations.keys().copied().collect();
         for id in ids {
             self.step(id, now, rng);
@@ -379,14 +403,22 @@ impl Machine for Requester {
     }
 
     fn poll_timeout(&self) -> Option<UnixTime> {
-        self.conversations.values().filter_map(Conversation::poll_timeout).min()
+        if self.conversations.is_empty() {
+            return None;
+        }
+        let Some(stepped) = self.stepped else { return Some(UnixTime(0)) };
+        let due =
+            self.conversations.values().filter_map(|conversation| conversation.poll_timeout(stepped)).min();
+        due.map(|due| self.clock.own(due.max(stepped.plus(1))))
     }
 
     fn poll_effect(&mut self) -> Option<Effect> {
-        self.effects.pop_front()
+        self.effects.next(self.calls.is_idle())
     }
 
     fn refresh(&mut self, now: UnixTime) {
+        self.clock.listen_again();
+        let now = self.clock.time(now);
         for conversation in self.conversations.values_mut() {
             conversation.thread.outbox.hurry(now);
             conversation.run.poll_due.clear();
@@ -404,102 +436,11 @@ impl Machine for Requester {
     }
 }
 
-impl Conversation {
-    /// Seals drafts as far as that is allowed. `time` is what the clocks agree on. Whether anything was sealed.
-    fn seal_what_may_be(
-        &mut self,
-        time: UnixTime,
-        now: UnixTime,
-        rng: &mut impl CryptoRng,
-        batch: &mut Batch,
-    ) -> bool {
-        let mut sealed = false;
-        if self.is_lost(time) && self.has_notice(time) {
-            self.seal_anew(time, rng, batch);
-            sealed = true;
-        }
-        while self.may_seal(time) {
-            let Some(draft) = self.drafts.pop_front() else { break };
-            let outcome = match (&self.talk, self.attempts.is_empty()) {
-                (Some(_), _) => self.seal_message(draft, now, rng, batch),
-                (None, false) => self.seal_follow_up(draft, now, rng, batch),
-                (None, true) => self.seal_contact(draft, time, rng, batch),
-            };
-            match outcome {
-                Ok(()) => sealed = true,
-                Err(draft) => {
-                    self.drafts.push_front(draft);
-                    break;
-                }
-            }
-        }
-        sealed
-    }
-
-    fn may_seal(&self, time: UnixTime) -> bool {
-        if self.standing != Standing::Open || self.drafts.is_empty() {
-            return false;
-        }
-        match (&self.talk, self.attempts.is_empty()) {
-            (None, true) => self.has_notice(time),
-            _ => self.run.caught_up && self.run.unchecked.is_empty(),
-        }
-    }
-
-    fn wants_notice(&self, now: UnixTime) -> bool {
-        let first_contact = !self.drafts.is_empty() && self.attempts.is_empty() && !self.has_notice(now);
-        let judging = !self.run.unchecked.is_empty() && !self.has_newest_notice(now);
-        first_contact || judging || (self.is_lost(now) && !self.has_notice(now))
-    }
-
-    /// Whether nobody knows of the newest first contact any more, for an hour.
-    fn is_lost(&self, now: UnixTime) -> bool {
-        let lost = |since: UnixTime| now.since(since) >= LOST_AFTER_SECS;
-        self.standing == Standing::Open
-            && self.talk.is_none()
-            && self.attempts.len() < ATTEMPTS_MAX
-            && self.attempts.last().and_then(|attempt| attempt.trouble_since).is_some_and(lost)
-    }
-
-    /// The question what became of each first contact that waits at that relay.
-    fn status_requests(&self, relay: &Pin) -> Vec<(EntryId, Request)> {
-        let request = |entry: EntryId| {
-            let (target, envelope) = self.thread.outbox.location(entry)?;
-            let is_asked = target.relay == *relay && self.thread.outbox.is_stored(entry);
-            let status = Status { mailbox: target.to.clone(), ids: vec![envelope] };
-            is_asked.then_some((entry, Request::Status(status)))
-        };
-        self.attempts.iter().filter_map(|attempt| request(attempt.entry)).collect()
-    }
-
-    fn note_trouble(&mut self, entry: EntryId, now: UnixTime) {
-        for attempt in self.attempts.iter_mut().filter(|attempt| attempt.entry == entry) {
-            if now < attempt.last_day.end() {
-                attempt.trouble_since.get_or_insert(now);
-            }
-        }
-    }
-
-    fn note_no_trouble(&mut self, entry: EntryId) {
-        for attempt in self.attempts.iter_mut().filter(|attempt| attempt.entry == entry) {
-            attempt.trouble_since = None;
-        }
-    }
-
-    fn poll_timeout(&self) -> Option<UnixTime> {
-        let polls = self.run.poll_due.values().copied().min();
-        let lost =
-            self.attempts.last().and_then(|attempt| attempt.trouble_since).map(|at| at.plus(LOST_AFTER_SECS));
-        let wanted = !self.drafts.is_empty() || !self.run.unchecked.is_empty();
-        let notice = self.run.notice_due.values().copied().min().filter(|_| wanted);
-        [polls, lost, notice, self.thread.outbox.poll_timeout()].into_iter().flatten().min()
-    }
-}
-
-fn check(text: &str) -> Result<(), SayError> {
+fn check(text: &str, waiting: usize) -> Result<(), SayError> {
     match text.len() {
         0 => Err(SayError::Empty),
         bytes if bytes > REQUEST_BYTES_MAX => Err(SayError::TooLong { bytes }),
+        bytes if bytes + waiting > WAITING_BYTES_MAX => Err(SayError::TooLong { bytes: bytes + waiting }),
         _ => Ok(()),
     }
 }

@@ -46,6 +46,13 @@ impl Talk {
         Self { session, contact, relays, peer_relays: Vec::new(), parts: Assembler::default() }
     }
 
+    /// Whether a body can be sealed before the other side has answered.
+    pub(crate) fn has_room_for(&self, body: &Body) -> bool {
+        let size = self.session.body_bytes();
+        let parts = body::split(body.kind(), &body.encode(), size, size);
+        parts.is_some_and(|parts| parts.len() <= self.session.messages_left() as usize)
+    }
+
     /// Seals a body in as many messages as it takes, all or none.
     pub(crate) fn seal(&mut self, body: &Body, rng: &mut impl CryptoRng) -> Result<Vec<Sealed>, Unanswered> {
         let size = self.session.body_bytes();

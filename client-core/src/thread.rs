@@ -107,10 +107,10 @@ impl Thread {
         }
     }
 
-    /// Raises the state of stored texts at the positions that `is` picks.
+    /// Raises the state of texts that left this machine at the positions that `is` picks.
     pub(crate) fn raise(&mut self, state: SentState, is: impl Fn(&Position) -> bool) {
         for (_, sent) in self.sent.iter_mut().filter(|(position, _)| is(position)) {
-            if (SentState::Stored..state).contains(&sent.state) {
+            if (SentState::Stored..state).contains(&sent.state) || sent.state == SentState::Expired {
                 sent.state = state;
             }
         }
@@ -124,12 +124,46 @@ impl Thread {
         entries.into_iter().for_each(|entry| self.withdraw(entry, batch));
     }
 
-    /// Gives up everything that was sealed so far.
+    /// Gives up envelopes that carry no text, when the other side has answered: receipts have done their work.
+    fn give_up_receipts(&mut self, batch: &mut Batch) {
+        let is_text = |entry: &EntryId| self.sent.values().any(|sent| sent.entries.contains(entry));
+        let receipts: Vec<EntryId> = self.outbox.ids().filter(|entry| !is_text(entry)).collect();
+        receipts.into_iter().for_each(|entry| self.withdraw(entry, batch));
+    }
+
+    /// Gives up everything that was sealed so far. What no relay has will not come.
     pub(crate) fn begin_anew(&mut self, batch: &mut Batch) {
-        for entry in self.outbox.ids().collect::<Vec<_>>() {
-            self.withdraw(entry, batch);
+        self.withdraw_all(batch);
+        for sent in self.sent.values_mut().filter(|sent| sent.state == SentState::Queued) {
+            sent.state = SentState::Expired;
         }
         self.number += 1;
+    }
+
+    /// Takes all envelopes out of outbox and vault.
+    fn withdraw_all(&mut self, batch: &mut Batch) {
+        self.outbox.ids().collect::<Vec<_>>().into_iter().for_each(|entry| self.withdraw(entry, batch));
+        self.sent.values_mut().for_each(|sent| sent.entries.clear());
+    }
+
+    /// All that was written before an answer goes out once more, in those envelopes instead of the `old` ones.
+    pub(crate) fn send_anew(&mut self, old: &[EntryId], entries: &[EntryId], batch: &mut Batch) {
+        old.iter().for_each(|entry| self.withdraw(*entry, batch));
+        let thread = self.number;
+        let is_before = |position: &Position| position.attempt == thread && position.chain == 0;
+        for (_, sent) in self.sent.iter_mut().filter(|(position, _)| is_before(position)) {
+            *sent = Sent { state: SentState::Queued, entries: entries.to_vec() };
+        }
+    }
+
+    /// Where a text stands whose first part is follow-up `n`: behind everything that was written before it.
+    pub(crate) fn follow_up_position(&self, n: u16) -> Position {
+        let planned = Position::follow_up(self.number, n);
+        let last = self.sent.range(..Position { chain: 1, number: 0, ..planned }).next_back();
+        match last {
+            Some((last, _)) if *last >= planned => Position { number: last.number + 1, ..planned },
+            _ => planned,
+        }
     }
 
     /// Drops envelopes whose time is over; their texts are expired unless somebody is known to have them.
@@ -155,6 +189,9 @@ impl Thread {
         self.give_up_opened(batch, move |position| {
             is_earlier(position) && (chain > 0 || position.number == 0)
         });
+        if chain > 0 {
+            self.give_up_receipts(batch);
+        }
         let (first, body) = heard.whole?;
         self.hear_body(Position::ratchet(thread, chain, first), body, now, batch)
     }

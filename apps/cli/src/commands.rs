@@ -30,7 +30,7 @@ pub async fn carry_out(
         }
         Command::Claim { id } => boxed(desk::claim(session, id.as_deref()).await),
         Command::Close { case } => boxed(desk::close(session, &case).await),
-        Command::Desk(Desk::Card) => boxed(desk::card(session).await),
+        Command::Desk(Desk::Card) => boxed(desk::card(session)),
         Command::Desk(Desk::Create { name, relays }) => boxed(desk::create(session, &name, &relays).await),
         Command::Inbox { to } => boxed(talk::inbox(session, to.to.as_deref()).await),
         Command::Queue => boxed(desk::queue(session).await),

@@ -90,8 +90,7 @@ impl<C: Calls, R: CryptoRng> Driver<C, R> {
         machine: &mut M,
         store: &mut impl Store,
     ) -> Result<(), CommitError> {
-        let deadline = self.begin(machine);
-        self.run(machine, store, |machine| machine.is_idle(), deadline).await
+        self.run(machine, store, |machine| machine.is_idle(), PATIENCE).await
     }
 
     /// Does everything that waits, and goes on trying until `is_done`.
@@ -101,26 +100,31 @@ impl<C: Calls, R: CryptoRng> Driver<C, R> {
         store: &mut impl Store,
         is_done: impl FnMut(&mut M) -> bool,
     ) -> Result<(), CommitError> {
-        let deadline = self.begin(machine);
-        self.run(machine, store, is_done, deadline).await?;
-        let deadline = deadline.min(Instant::now() + LINGER);
-        self.run(machine, store, |machine| machine.is_idle(), deadline).await
-    }
-
-    fn begin(&mut self, machine: &mut impl Machine) -> Instant {
-        self.heard.clear();
-        machine.refresh(self.now());
-        machine.handle_timeout(self.now(), &mut self.rng);
-        Instant::now() + PATIENCE
+        self.run(machine, store, is_done, PATIENCE).await?;
+        self.go_on(machine, store, |machine| machine.is_idle(), LINGER).await
     }
 
     async fn run<M: Machine>(
         &mut self,
         machine: &mut M,
         store: &mut impl Store,
-        mut is_done: impl FnMut(&mut M) -> bool,
-        deadline: Instant,
+        is_done: impl FnMut(&mut M) -> bool,
+        patience: Duration,
     ) -> Result<(), CommitError> {
+        self.heard.clear();
+        machine.refresh(self.now());
+        machine.handle_timeout(self.now(), &mut self.rng);
+        self.go_on(machine, store, is_done, patience).await
+    }
+
+    async fn go_on<M: Machine>(
+        &mut self,
+        machine: &mut M,
+        store: &mut impl Store,
+        mut is_done: impl FnMut(&mut M) -> bool,
+        patience: Duration,
+    ) -> Result<(), CommitError> {
+        let deadline = Instant::now() + patience;
         loop {
             self.carry_out(machine, store)?;
             let next = self.next_turn(machine);

@@ -110,8 +110,6 @@ failures! {
     RelayInvalid = "relay_invalid",
     /// No relay could be reached.
     RelayUnreachable = "relay_unreachable",
-    /// No relay, too many, one twice, or addresses that don't fit into a card.
-    RelaysInvalid = "relays_invalid",
     /// Another device has the request.
     RequestTaken = "request_taken",
     /// There is no such request.
@@ -124,6 +122,8 @@ failures! {
     TextTooLong = "text_too_long",
     /// The input is no text in UTF-8.
     TextUnreadable = "text_unreadable",
+    /// So much was sent without an answer that no more can be.
+    Unanswered = "unanswered",
     /// The words were not understood.
     Usage { message: String } = "usage",
     /// A page or record of the vault is damaged.

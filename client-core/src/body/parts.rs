@@ -12,9 +12,9 @@ use super::{Part, PartMark};
 /// Parts of one body at most: what one chain holds.
 const PARTS_MAX: usize = 256;
 
-/// Parts that wait for others at most, 1.7 MB: four whole chains. The oldest go first; only a peer that never ends its
-/// bodies gets there.
-const WAITING_MAX: usize = 1024;
+/// Parts that wait for others at most, some 430 KB, so that they fit into a record. The oldest go first; only a peer
+/// that never ends its bodies gets there.
+const WAITING_MAX: usize = PARTS_MAX;
 
 /// Cuts `bytes` into parts of at most `first` and then `later` bytes, never inside a UTF-8 character. An empty body is
 /// one empty part. None where it takes more than 256 parts.

@@ -30,11 +30,15 @@ impl Device {
     pub(super) fn advance(&mut self, id: LocalId, now: UnixTime, rng: &mut impl CryptoRng) {
         let Some(case) = self.cases.get_mut(&id) else { return };
         let mut batch = Batch::new();
-        if case.thread.expire(now, &mut batch) {
+        if self.clock.is_confirmed() && case.thread.expire(now, &mut batch) {
             self.save(id, batch);
         }
         let Some(case) = self.cases.get(&id) else { return };
+        let is_over = matches!(case.stage, Stage::Closed | Stage::Stopped) && !case.drafts.is_empty();
         match case.stage {
+            _ if is_over => self
+                .settle(Err(DeviceError::Over), |work| matches!(work, Work::Reply { case } if *case == id)),
+            Stage::Stopped => self.tell_fork(id, now, rng),
             Stage::Claimed if !case.drafts.is_empty() => match case.live_lease(now) {
                 Some(lease) => self.adopt(id, lease, now, rng),
                 None => self.claim_again(id, now, rng),
@@ -120,12 +124,13 @@ impl Device {
 
     /// Seals what was written, once the own mailbox was looked at.
     fn seal_drafts(&mut self, id: LocalId, now: UnixTime, rng: &mut impl CryptoRng) {
-        let Some(case) = self.cases.get_mut(&id).filter(|case| case.caught_up) else { return };
-        let (mut batch, mut changed) = (Batch::new(), false);
+        let Some(case) = self.cases.get_mut(&id).filter(|case| case.is_caught_up()) else { return };
+        let (mut batch, mut changed, mut is_full) = (Batch::new(), false, false);
         while let Some(draft) = case.drafts.front().cloned() {
             let Ok((position, entries)) =
                 case.seal_body(&Body::Text(draft.text.clone()), now, rng, &mut batch)
             else {
+                is_full = true;
                 break;
             };
             case.drafts.pop_front();
@@ -135,6 +140,22 @@ impl Device {
         if changed {
             self.save(id, batch);
         }
+        if is_full {
+            self.settle(
+                Err(DeviceError::Unanswered),
+                |work| matches!(work, Work::Reply { case } | Work::Close { case } if *case == id),
+            );
+        }
+    }
+
+    /// Tells the requester of a fork of hers, so that her copies stop too.
+    fn tell_fork(&mut self, id: LocalId, now: UnixTime, rng: &mut impl CryptoRng) {
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        let Some(fork) = case.fork.take() else { return };
+        let mut batch = Batch::new();
+        // Where no more can be sent, she learns it when she asks anew.
+        let _ = case.seal_body(&Body::Fork(fork), now, rng, &mut batch);
+        self.save(id, batch);
     }
 
     /// A conversation ends with a word of its own; a claimed request without an answer is erased.
@@ -146,10 +167,13 @@ impl Device {
                 case.erase_at = case.seen_at.clone();
                 case.drafts.clear();
             }
-            Stage::Talking if case.caught_up && case.drafts.is_empty() => {
+            Stage::Talking if case.is_caught_up() && case.drafts.is_empty() => {
                 let close = Body::Close(Close { reason: 0, text: String::new() });
                 if case.seal_body(&close, now, rng, &mut batch).is_err() {
-                    return;
+                    return self.settle(
+                        Err(DeviceError::Unanswered),
+                        |work| matches!(work, Work::Close { case } if *case == id),
+                    );
                 }
             }
             Stage::Stopped => {}

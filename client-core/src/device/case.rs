@@ -3,7 +3,7 @@
 //! A case's id is the beginning of H(M0), so that all devices and all runs call it the same. Invariant: at most one answer
 //! of this device is live: what was sealed under a lease that ended is withdrawn before it was ever put.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use poterne_protocol::envelope::EnvelopeId;
 use poterne_protocol::keys::Pin;
@@ -11,6 +11,7 @@ use poterne_protocol::op::{ClaimId, LeaseToken};
 use poterne_protocol::time::UnixTime;
 use zeroize::Zeroizing;
 
+use crate::body::kinds::ForkReport;
 use crate::body::{Assembler, Body, Part, PartMark, Whole};
 use crate::desk::epoch::Epoch;
 use crate::follow_up::{FOLLOW_UPS_MAX, FollowUp};
@@ -107,10 +108,14 @@ pub(super) struct Case {
     pub(super) thread: Thread,
     /// Another device has a lease on it, as far as its relay said in this run.
     pub(super) leased_elsewhere: bool,
-    /// All that waits for it at a relay was fetched once in this run.
-    pub(super) caught_up: bool,
     /// The requester's next chain lies at the relays of these numbers; which they are, a notice tells.
     pub(super) peer_moves_to: Option<[u8; 2]>,
+    /// Relays from which all that waits for it was fetched since the day began, or since it was claimed.
+    pub(super) polled: BTreeSet<Pin>,
+    /// Relays that did not answer when they were asked for that.
+    pub(super) silent: BTreeSet<Pin>,
+    /// A fork that the requester is still to be told of.
+    pub(super) fork: Option<ForkReport>,
     /// Not to be called for before then: a relay has failed.
     pub(super) retry_at: UnixTime,
 }
@@ -151,8 +156,10 @@ impl Case {
             drafts: VecDeque::new(),
             thread: Thread::new(id, Author::Volunteer),
             leased_elsewhere: false,
-            caught_up: false,
             peer_moves_to: None,
+            polled: BTreeSet::new(),
+            silent: BTreeSet::new(),
+            fork: None,
             retry_at: UnixTime(0),
         }
     }
@@ -224,6 +231,24 @@ impl Case {
     /// Whether her first message has bound the conversation.
     pub(super) fn is_bound(&self) -> bool {
         self.talk.as_ref().is_some_and(|talk| talk.session.is_bound())
+    }
+
+    /// Whether the preferred relay has shown all that waits there for this case; where it is silent, the other one.
+    pub(super) fn is_caught_up(&self) -> bool {
+        let relays = self.reading_relays();
+        let is_heard = |relay: &&Pin| self.polled.contains(relay) || !self.silent.contains(relay);
+        relays.iter().find(is_heard).is_some_and(|relay| self.polled.contains(relay))
+    }
+
+    /// The relays at which something is read for this case, the preferred one first.
+    pub(super) fn reading_relays(&self) -> Vec<Pin> {
+        let talk = self.talk.iter().flat_map(Talk::reading_relays);
+        talk.chain(self.relays.iter().flatten().copied()).collect()
+    }
+
+    /// Whether any relay of the desk is to have the answer.
+    pub(super) fn can_be_answered(&self) -> bool {
+        self.relays.iter().any(Option::is_some)
     }
 
     /// Whether the case is at work here: its mailboxes are read.

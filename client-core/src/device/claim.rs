@@ -41,12 +41,15 @@ impl Device {
         if wanted.is_none() && !self.has_read_intakes() {
             return;
         }
-        let Some(id) = wanted.or_else(|| self.to_claim(&tried, now)) else {
+        let current = tried.last().copied().filter(|id| self.is_being_claimed(*id)).or(wanted);
+        let Some(id) = current.or_else(|| self.oldest_waiting(&tried)) else {
             return self.end(ticket, Err(DeviceError::NothingWaits));
         };
         let Some(case) = self.cases.get_mut(&id) else { return self.end(ticket, Err(DeviceError::Unknown)) };
         match case.stage {
-            Stage::Claimed | Stage::Adopting if case.caught_up => self.end(ticket, Ok(Outcome::Claimed(id))),
+            Stage::Claimed | Stage::Adopting if case.is_caught_up() => {
+                self.end(ticket, Ok(Outcome::Claimed(id)))
+            }
             Stage::Claimed | Stage::Adopting => {}
             Stage::Talking => self.end(ticket, Ok(Outcome::Claimed(id))),
             Stage::Closed | Stage::Stopped => self.end(ticket, Err(DeviceError::Over)),
@@ -63,15 +66,6 @@ impl Device {
                 self.call_claim(id, None, now, rng);
             }
         }
-    }
-
-    /// Which request is claimed where any will do: the one that is being claimed, unless its relay just failed; then
-    /// the oldest that was not tried yet; then one whose relay may come back.
-    fn to_claim(&self, tried: &[LocalId], now: UnixTime) -> Option<LocalId> {
-        let being_claimed = || tried.iter().rev().copied().filter(|id| self.is_being_claimed(*id));
-        let answers = |id: &LocalId| self.cases.get(id).is_some_and(|case| case.retry_at <= now);
-        let current = being_claimed().find(answers);
-        current.or_else(|| self.oldest_waiting(tried)).or_else(|| being_claimed().next())
     }
 
     fn end(&mut self, ticket: Ticket, outcome: Result<Outcome, DeviceError>) {
@@ -93,7 +87,10 @@ impl Device {
 
     fn oldest_waiting(&self, tried: &[LocalId]) -> Option<LocalId> {
         let is_free = |case: &&Case| {
-            case.stage == Stage::Waiting && !case.leased_elsewhere && !tried.contains(&case.id())
+            case.stage == Stage::Waiting
+                && !case.leased_elsewhere
+                && !tried.contains(&case.id())
+                && self.seats.contains_key(&case.epoch)
         };
         self.cases.values().filter(is_free).min_by_key(|case| case.place).map(Case::id)
     }
@@ -141,7 +138,10 @@ impl Device {
                 self.save(id, batch);
                 case_relays_due(self, id);
             }
-            Answer::Ended => case.claim = None,
+            Answer::Ended => {
+                case.claim = None;
+                case.retry_at = now.plus(AGAIN_SECS);
+            }
             Answer::Nothing | Answer::NotOpen => self.note_taken(relay, id),
             _ => case.retry_at = now.plus(AGAIN_SECS),
         }
@@ -152,6 +152,7 @@ impl Device {
         let Some(case) = self.cases.get_mut(&id) else { return };
         (case.claim, case.lease) = (None, None);
         match case.stage {
+            // Whoever has it there erases it, or has done so.
             Stage::Talking | Stage::Closed => case.erase_at.retain(|pin| *pin != relay),
             Stage::Claimed | Stage::Adopting | Stage::Waiting => {
                 case.stage = Stage::Waiting;
@@ -160,7 +161,10 @@ impl Device {
             Stage::Gone | Stage::Stopped => {}
         }
         self.save(id, Batch::new());
-        self.settle(Err(DeviceError::Taken), |work| matches!(work, Work::Reply { case } if *case == id));
+        self.note_erased(id);
+        if self.cases.get(&id).is_some_and(|case| case.stage == Stage::Waiting) {
+            self.settle(Err(DeviceError::Taken), |work| matches!(work, Work::Reply { case } if *case == id));
+        }
     }
 
     fn advance_release(&mut self, id: LocalId) {
@@ -193,6 +197,9 @@ impl Device {
             |_: &Pin, purpose: &Purpose| matches!(purpose, Purpose::EraseRequest { case } if *case == id);
         let Some(case) = self.cases.get(&id).filter(|case| case.retry_at <= now) else { return };
         let Some(relay) = case.erase_at.first().copied() else { return };
+        if !self.seats.contains_key(&case.epoch) {
+            return self.note_expired(id);
+        }
         match case.live_lease(now).filter(|lease| lease.relay == relay) {
             Some(lease) if !self.calls.any(is_erasing) => {
                 let delete = Delete { by: DeleteBy::Lease(lease.token), ids: vec![case.m0] };
@@ -214,18 +221,22 @@ impl Device {
             case.erase_at.retain(|pin| *pin != lease.relay);
         }
         case.claim = None;
+        self.note_erased(id);
+    }
+
+    /// The request's epoch is over: no relay holds it any more.
+    fn note_expired(&mut self, id: LocalId) {
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        case.erase_at.clear();
+        self.note_erased(id);
+    }
+
+    fn note_erased(&mut self, id: LocalId) {
+        let Some(case) = self.cases.get(&id) else { return };
         let is_closed = case.stage == Stage::Closed && case.erase_at.is_empty();
         self.save(id, Batch::new());
         if is_closed {
             self.settle(Ok(Outcome::Closed), |work| matches!(work, Work::Close { case } if *case == id));
-        }
-    }
-
-    /// The outcome of a claim is unknown: it is repeated under the same id, at another relay where there is one.
-    pub(super) fn note_claim_failed(&mut self, id: LocalId, now: UnixTime) {
-        self.note_failed(id, now);
-        if let Some(case) = self.cases.get_mut(&id).filter(|case| !case.seen_at.is_empty()) {
-            case.seen_at.rotate_left(1);
         }
     }
 
@@ -240,7 +251,8 @@ impl Device {
 /// What waits for a case is fetched at once.
 fn case_relays_due(device: &mut Device, id: LocalId) {
     let Some(case) = device.cases.get_mut(&id) else { return };
-    case.caught_up = false;
+    case.polled.clear();
+    case.silent.clear();
     for relay in case.relays.iter().flatten() {
         device.poll_due.remove(relay);
     }

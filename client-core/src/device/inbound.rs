@@ -5,12 +5,14 @@
 use std::collections::BTreeSet;
 
 use poterne_protocol::envelope::{EnvelopeId, SealedEnvelope};
-use poterne_protocol::keys::Pin;
+use poterne_protocol::keys::{MailboxSecret, Pin};
 use poterne_protocol::op::{Answer, Fetched};
 use poterne_protocol::time::UnixTime;
+use subtle::ConstantTimeEq;
 
 use super::case::{Case, Stage};
 use super::{Device, Purpose};
+use crate::body::kinds::ForkReport;
 use crate::records::LocalId;
 use crate::session::{OpenError, Own};
 use crate::thread::Asked;
@@ -50,7 +52,7 @@ impl Device {
         let polled: BTreeSet<LocalId> = found.iter().map(|(watched, _)| watched.source.case()).collect();
         let mut more = Vec::new();
         for (watched, fetched) in found {
-            for request in self.take_all(&watched, &fetched, now) {
+            for request in self.take_all(relay, &watched, &fetched, now) {
                 self.call(relay, request, Purpose::Erase);
             }
             if fetched.more {
@@ -68,6 +70,7 @@ impl Device {
     /// Takes in one mailbox; what to erase of it goes out after the state is kept.
     fn take_all(
         &mut self,
+        relay: Pin,
         watched: &Watched<Source>,
         fetched: &Fetched,
         now: UnixTime,
@@ -89,6 +92,8 @@ impl Device {
             talk.peer_moves_to(numbers, notice);
         }
         if changed {
+            // What was opened may lead to further mailboxes.
+            self.poll_due.remove(&relay);
             self.save(id, batch);
         }
         watch::erase(watched, &erase)
@@ -103,17 +108,26 @@ impl Device {
             return;
         }
         if let Some(case) = self.cases.get_mut(&id) {
-            case.caught_up = true;
+            case.polled.insert(relay);
+        }
+    }
+
+    /// That relay can't be asked now what waits there.
+    pub(super) fn note_silent(&mut self, relay: Pin, watched: &[Watched<Source>]) {
+        for one in watched {
+            if let Some(case) = self.cases.get_mut(&one.source.case()) {
+                case.silent.insert(relay);
+            }
         }
     }
 }
 
 impl Case {
     fn watched(&mut self, relay: &Pin) -> Vec<Watched<Source>> {
-        let is_of_talk = self.talk.as_ref().is_some_and(|talk| talk.reads_at(relay));
-        if !self.relays.contains(&Some(*relay)) && !is_of_talk {
+        if !self.reading_relays().contains(relay) {
             return Vec::new();
         }
+        let is_first = !self.polled.contains(relay);
         let id = self.id();
         let mut all = Vec::new();
         let is_incomplete = self.stage == Stage::Waiting && !self.complete;
@@ -126,11 +140,15 @@ impl Case {
         if let Some(talk) = talk {
             let read = talk.session.mailboxes_to_read();
             all.extend(read.iter().map(|mailbox| Watched::drained(Source::Messages(id), mailbox, relay)));
-            if !self.caught_up {
+            if is_first {
                 let own = talk.session.own_mailboxes();
                 all.extend(
                     own.iter().map(|mailbox| Watched::looked_at(Source::OwnMessages(id), mailbox, relay)),
                 );
+                let old = talk.session.mailboxes_to_watch();
+                let is_new = |old: &&MailboxSecret| !read.iter().any(|new| new.ct_eq(old).into());
+                let old = old.iter().filter(is_new);
+                all.extend(old.map(|mailbox| Watched::looked_at(Source::Messages(id), mailbox, relay)));
             }
         }
         all
@@ -183,7 +201,10 @@ impl Case {
                 }
                 true
             }
-            Err(OpenError::Fork { .. }) => self.stop(),
+            Err(OpenError::Fork { chain, n }) => {
+                self.fork = self.fork.or(Some(ForkReport { chain, n }));
+                self.stop()
+            }
             Err(OpenError::Decode(_) | OpenError::Spoilt { .. }) => false,
             Err(_) => {
                 erase.insert(envelope.id());
@@ -192,8 +213,10 @@ impl Case {
         }
     }
 
+    /// Full stop. Whether that is news.
     fn stop(&mut self) -> bool {
+        let is_news = self.stage != Stage::Stopped;
         self.stage = Stage::Stopped;
-        true
+        is_news
     }
 }

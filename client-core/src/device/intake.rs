@@ -93,14 +93,17 @@ impl Device {
             let Ok(request) = key.open(envelope) else { continue };
             let id = case_id(&request.contact_hash());
             match self.cases.get_mut(&id) {
-                Some(known) if known.seen_at.contains(&relay) => {}
                 Some(known) => {
-                    known.seen_at.push(relay);
-                    stored::write_case(&mut batch, known);
+                    if known.note_seen(relay) {
+                        stored::write_case(&mut batch, known);
+                    }
                 }
                 None => {
                     let place = places.next().expect("places outlast all requests");
                     let mut case = Case::new(request, &notice, envelope.id(), relay, place, now);
+                    if !case.can_be_answered() {
+                        continue;
+                    }
                     case.show_request(now, &mut batch);
                     stored::write_case(&mut batch, &case);
                     self.cases.insert(id, case);
@@ -108,7 +111,7 @@ impl Device {
                 }
             }
         }
-        self.effects.push_back(crate::effect::Effect::Save(batch));
+        self.effects.save(batch);
     }
 
     /// The questions what became of the requests that wait, as far as they were seen at that relay first.
@@ -129,7 +132,7 @@ impl Device {
         requests
     }
 
-    pub(super) fn handle_status(&mut self, cases: &[LocalId], statuses: &[EnvelopeStatus]) {
+    pub(super) fn handle_status(&mut self, relay: Pin, cases: &[LocalId], statuses: &[EnvelopeStatus]) {
         // While this device claims a request, only the answer to the claim tells whose it is: "claimed" may be its own.
         let is_open = |case: &&mut Case| case.stage == Stage::Waiting && case.claim.is_none();
         for (id, status) in cases.iter().zip(statuses) {
@@ -137,10 +140,38 @@ impl Device {
                 continue;
             };
             case.leased_elsewhere = *status == EnvelopeStatus::Claimed;
-            if *status == EnvelopeStatus::Gone {
-                case.stage = Stage::Gone;
-                self.save(*id, Batch::new());
+            match status {
+                EnvelopeStatus::Gone => case.stage = Stage::Gone,
+                EnvelopeStatus::Unknown => case.note_missing(relay),
+                _ => continue,
             }
+            self.save(*id, Batch::new());
+        }
+    }
+}
+
+impl Case {
+    /// It lies in the intake of that relay. Whether that is news.
+    fn note_seen(&mut self, relay: Pin) -> bool {
+        if self.seen_at.contains(&relay) {
+            return false;
+        }
+        let was_missing = self.seen_at.is_empty();
+        self.seen_at.push(relay);
+        match self.stage {
+            // It was answered or ended here: this copy is erased too.
+            Stage::Closed | Stage::Talking => self.erase_at.push(relay),
+            Stage::Gone if was_missing => self.stage = Stage::Waiting,
+            _ => {}
+        }
+        true
+    }
+
+    /// That relay has it no more, and nobody has erased it there: its time is over, or the relay has lost it.
+    fn note_missing(&mut self, relay: Pin) {
+        self.seen_at.retain(|pin| *pin != relay);
+        if self.seen_at.is_empty() {
+            self.stage = Stage::Gone;
         }
     }
 }

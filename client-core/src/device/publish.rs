@@ -16,13 +16,13 @@ use crate::vault::Batch;
 const AGAIN_SECS: u64 = 60;
 
 impl Device {
-    /// Makes missing notices, and takes the next step of publishing at each relay. `time` is what the clocks agree on.
-    pub(super) fn publish(&mut self, time: UnixTime, now: UnixTime, rng: &mut impl CryptoRng) {
+    /// Makes missing notices, and takes the next step of publishing at each relay.
+    pub(super) fn publish(&mut self, now: UnixTime, rng: &mut impl CryptoRng) {
         let own = self.identity();
         let Some(coordinator) = &mut self.coordinator else { return };
         let devices: Vec<_> = std::iter::once(own).chain(self.others.iter().copied()).collect();
-        let grants = coordinator.publish_ahead(time.day(), &devices, rng);
-        let steps = coordinator.next_steps(time.day());
+        let grants = coordinator.publish_ahead(now.day(), &devices, rng);
+        let steps = coordinator.next_steps(now.day());
         if !grants.is_empty() {
             let mut batch = Batch::new();
             for (index, grant) in grants {
@@ -76,6 +76,6 @@ impl Device {
         let made = self.coordinator.as_ref().and_then(|coordinator| coordinator.days.get(&epoch));
         let mut batch = Batch::new();
         stored::write_seat(&mut batch, seat, made);
-        self.effects.push_back(crate::effect::Effect::Save(batch));
+        self.effects.save(batch);
     }
 }

@@ -1,6 +1,6 @@
 //! A device at rest: the desk, its epochs, its cases (docs/spec/client.md §6).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use poterne_protocol::codec::Reader;
 use poterne_protocol::desk::CardSecret;
@@ -15,6 +15,7 @@ use super::Device;
 use super::case::{Case, Lease, Stage};
 use super::coordinator::{Coordinator, DeskRelay, PublishedDay, PublishedPlace};
 use super::seat::{EpochGrant, Identity, Seat};
+use crate::body::kinds::ForkReport;
 use crate::body::{Assembler, Part, PartMark};
 use crate::desk::certificate::{CoordinatorCertificate, DeviceCertificate};
 use crate::desk::epoch::{Epoch, EpochSeed};
@@ -105,6 +106,7 @@ struct CasePlain {
     follow_ups_done: bool,
     relays: [Option<[u8; 16]>; 2],
     drafts: Vec<DraftPlain>,
+    fork: Option<(u32, u32)>,
     thread: ThreadPlain,
 }
 
@@ -155,12 +157,12 @@ pub(super) fn erase_seat(batch: &mut Batch, epoch: Epoch) {
 
 /// Puts a case into the batch.
 pub(super) fn write_case(batch: &mut Batch, case: &Case) {
-    batch.put(&records::key(CASE, case.id()), stored::save(VERSION, &CasePlain::from(case)));
+    records::write(batch, &records::key(CASE, case.id()), stored::save(VERSION, &CasePlain::from(case)));
 }
 
 /// Puts the removal of a case that was never answered into the batch.
 pub(super) fn erase_case(batch: &mut Batch, case: &Case) {
-    batch.delete(&records::key(CASE, case.id()));
+    records::erase(batch, &records::key(CASE, case.id()));
     for entry in case.thread.outbox.ids() {
         batch.delete(&records::envelope_key(case.id(), entry));
     }
@@ -338,13 +340,14 @@ impl From<&Case> for CasePlain {
             follow_ups_done: from.follow_ups_done,
             relays: from.relays.map(|pin| pin.map(|pin| pin.0)),
             drafts: from.drafts.iter().map(DraftPlain::from).collect(),
+            fork: from.fork.map(|fork| (fork.chain, fork.n)),
             thread: from.thread.to_plain(),
         }
     }
 }
 
 fn load_case(records: &impl Records, id: LocalId) -> Result<Case, StoredError> {
-    let plain: CasePlain = stored::load(VERSION, &records::require(records, &records::key(CASE, id))?)?;
+    let plain: CasePlain = stored::load(VERSION, &records::read(records, &records::key(CASE, id))?)?;
     let mut parts = Assembler::default();
     for PartPlain { n, kind, mark, bytes } in &plain.parts {
         let mark = PartMark::from_wire(*mark);
@@ -372,8 +375,10 @@ fn load_case(records: &impl Records, id: LocalId) -> Result<Case, StoredError> {
         drafts: plain.drafts.iter().map(Draft::from).collect(),
         thread: Thread::from_plain(&plain.thread, records, id, Author::Volunteer)?,
         leased_elsewhere: false,
-        caught_up: false,
         peer_moves_to: None,
+        polled: BTreeSet::new(),
+        silent: BTreeSet::new(),
+        fork: plain.fork.map(|(chain, n)| ForkReport { chain, n }),
         retry_at: UnixTime(0),
     })
 }

@@ -62,7 +62,9 @@ pub enum DeskWarning {
 impl Device {
     /// The requests that wait and that nobody has, oldest first.
     pub fn queue(&self, records: &impl Records) -> Result<Vec<QueueItem>, StoredError> {
-        let is_free = |case: &&Case| case.stage == Stage::Waiting && !case.leased_elsewhere;
+        let is_free = |case: &&Case| {
+            case.stage == Stage::Waiting && !case.leased_elsewhere && self.seats.contains_key(&case.epoch)
+        };
         let mut waiting: Vec<&Case> = self.cases.values().filter(is_free).collect();
         waiting.sort_by_key(|case| case.place);
         waiting.into_iter().map(|case| case.queue_item(records)).collect()

@@ -11,6 +11,7 @@ use super::conversation::{Attempt, Conversation, Stop};
 use super::inbound::Fate;
 use crate::answer::{Answer, AnswerError, Verdict};
 use crate::body::Body;
+use crate::body::kinds::ForkReport;
 use crate::desk::certificate::CertificateError;
 use crate::talk::Talk;
 use crate::transcript::SentState;
@@ -64,7 +65,7 @@ impl Conversation {
     ) -> Fate {
         let (true, Some(newest)) = (self.has_newest_notice(now), &self.notice) else {
             self.run.unchecked.insert(envelope.id(), text_of(&answer));
-            return Fate::Left;
+            return self.note_unchecked(now);
         };
         let Some(attempt) = self.attempts.iter().find(|attempt| attempt.pending.contact_hash() == contact)
         else {
@@ -83,7 +84,10 @@ impl Conversation {
             None => return self.accept(contact, answer, now, batch),
         };
         match verdict {
-            Verdict::Fork => self.stop(Stop::Fork),
+            Verdict::Fork => {
+                self.fork = self.fork.or(Some(ForkReport { chain: 0, n: answer.opened.n }));
+                self.stop(Stop::Fork)
+            }
             Verdict::Ignored => Fate::Useless,
             Verdict::Replaces => {
                 self.replaced += 1;
@@ -91,6 +95,14 @@ impl Conversation {
                 self.accept(contact, answer, now, batch)
             }
         }
+    }
+
+    fn note_unchecked(&mut self, now: UnixTime) -> Fate {
+        if self.unchecked_since.is_some() {
+            return Fate::Left;
+        }
+        self.unchecked_since = Some(now);
+        Fate::LeftButNoted
     }
 
     /// A device that the desk has revoked answered: the request is sealed anew, for the others.
@@ -108,6 +120,7 @@ impl Conversation {
         let heard = talk.hear(answer.opened);
         self.talk = Some(talk);
         self.run.unchecked.clear();
+        self.unchecked_since = None;
         self.hear(heard, now, batch);
         Fate::Taken
     }

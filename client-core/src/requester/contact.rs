@@ -16,15 +16,21 @@ use crate::follow_up::{FOLLOW_UP_TEXT_BYTES, FOLLOW_UPS_MAX};
 use crate::notice::Notice;
 use crate::outbox::{EntryId, Target, Turn};
 use crate::request::{ChosenRelay, PendingRequest, REQUEST_TEXT_BYTES, RequestDraft, seal_request};
-use crate::thread::{Draft, Sent};
-use crate::transcript::{Position, SentState};
+use crate::thread::Draft;
+use crate::transcript::Position;
 use crate::vault::Batch;
 
 /// Bytes of the longest text that a first contact with its follow-ups carries, whatever its characters.
 pub const REQUEST_BYTES_MAX: usize = 31 * (FOLLOW_UP_TEXT_BYTES - 3);
 
+/// Bytes of all that is written before an answer at most, so that it fits into one first contact if it must be sealed
+/// anew.
+const JOINED_BYTES_MAX: usize = REQUEST_TEXT_BYTES - 3 + 32 * (FOLLOW_UP_TEXT_BYTES - 3);
+/// What stands between texts that are sealed anew in one.
+pub(super) const BETWEEN: &str = "\n\n";
+
 /// There is no notice with a relay to seal a first contact under.
-struct NoContact;
+pub(super) struct NoContact;
 
 impl Conversation {
     /// Seals a draft as a first contact under the newest notice. On failure the draft comes back.
@@ -40,18 +46,8 @@ impl Conversation {
         Ok(())
     }
 
-    /// Seals the newest first contact once more, for a relay or a volunteer has lost it.
-    pub(super) fn seal_anew(&mut self, now: UnixTime, rng: &mut impl CryptoRng, batch: &mut Batch) {
-        let text = self.newest_attempt().text.clone();
-        let Ok(entries) = self.contact_entries(&text, now, rng, batch) else { return };
-        let sent = self.thread.sent.entry(Position::request(self.thread.number));
-        let sent = sent.or_insert(Sent { state: SentState::Queued, entries: Vec::new() });
-        sent.state = SentState::Queued;
-        sent.entries.extend(entries);
-    }
-
     /// The envelopes of a first contact with that text, in the outbox.
-    fn contact_entries(
+    pub(super) fn contact_entries(
         &mut self,
         text: &str,
         now: UnixTime,
@@ -93,13 +89,15 @@ impl Conversation {
     ) -> Result<(), Draft> {
         let size = FOLLOW_UP_TEXT_BYTES;
         let parts = body::split(Body::TEXT, draft.text.as_bytes(), size, size);
-        let Some(parts) = parts.filter(|parts| parts.len() <= self.follow_ups_left()) else {
+        let has_room = parts.as_ref().is_some_and(|parts| parts.len() <= self.follow_ups_left());
+        let joined = self.newest_attempt().text.len() + BETWEEN.len() + draft.text.len();
+        let Some(parts) = parts.filter(|_| has_room && joined <= JOINED_BYTES_MAX) else {
             return Err(draft);
         };
-        let thread = self.thread.number;
+        let sealed = self.newest_attempt().pending.follow_ups_sealed();
+        let position = self.thread.follow_up_position(sealed);
         let attempt = self.newest_attempt();
-        let position = Position::follow_up(thread, attempt.pending.follow_ups_sealed());
-        attempt.text.push_str("\n\n");
+        attempt.text.push_str(BETWEEN);
         attempt.text.push_str(&draft.text);
         let entries = self.seal_parts(&parts, now, rng, batch);
         self.thread.note_sent(position, &draft, entries, batch);
@@ -125,7 +123,6 @@ impl Conversation {
             let targets = follow_up_targets(&attempt.pending);
             let envelope = attempt.pending.follow_ups().seal(&part.bytes, part.mark, rng);
             let envelope = envelope.expect("the text was split to fit, and there is room for it");
-            self.own_ids.insert(envelope.id());
             entries.push(self.thread.push(envelope, Class::FOURTEEN, targets, now, batch));
         }
         entries

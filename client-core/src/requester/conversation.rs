@@ -11,6 +11,7 @@ use poterne_protocol::keys::Pin;
 use poterne_protocol::time::{Day, UnixTime};
 use zeroize::Zeroizing;
 
+use crate::body::kinds::ForkReport;
 use crate::notice::{Notice, NoticeError, NoticeTrust};
 use crate::outbox::EntryId;
 use crate::records::LocalId;
@@ -61,14 +62,17 @@ pub(super) struct Attempt {
 /// What is known for this run of the program only.
 #[derive(Default)]
 pub(super) struct Run {
-    /// All that waits at a relay was fetched once, and the own sending mailbox held nothing unknown.
-    pub(super) caught_up: bool,
+    /// Relays from which all that waits was fetched, own sending mailboxes and old ones of the volunteer among it. Anew
+    /// every day.
+    pub(super) polled: BTreeSet<Pin>,
+    /// Relays that did not answer when they were asked for that.
+    pub(super) silent: BTreeSet<Pin>,
+    /// The day of `polled`.
+    pub(super) day: Option<Day>,
     /// When each relay is to be polled next.
     pub(super) poll_due: BTreeMap<Pin, UnixTime>,
     /// Relays that have shown a valid notice.
     pub(super) notice_from: BTreeSet<Pin>,
-    /// When notices were first asked for.
-    pub(super) notice_asked: Option<UnixTime>,
     /// When to ask each relay for notices again.
     pub(super) notice_due: BTreeMap<Pin, UnixTime>,
     /// Why the last notice was not believed.
@@ -77,6 +81,17 @@ pub(super) struct Run {
     pub(super) unchecked: BTreeMap<EnvelopeId, Zeroizing<String>>,
     /// A relay wants to be paid.
     pub(super) price_wanted: bool,
+}
+
+impl Run {
+    /// A new day begins with a look at everything.
+    pub(super) fn begin_day(&mut self, today: Day) {
+        if self.day != Some(today) {
+            self.day = Some(today);
+            self.polled.clear();
+            self.poll_due.clear();
+        }
+    }
 }
 
 /// A conversation.
@@ -94,8 +109,10 @@ pub(super) struct Conversation {
     pub(super) replaced: u8,
     pub(super) standing: Standing,
     pub(super) thread: Thread,
-    /// What was put into the own sending mailboxes that are looked at: anything else there is somebody else's.
-    pub(super) own_ids: BTreeSet<EnvelopeId>,
+    /// Since when an answer waits for the newest notice.
+    pub(super) unchecked_since: Option<UnixTime>,
+    /// A fork that the volunteer is still to be told of.
+    pub(super) fork: Option<ForkReport>,
     pub(super) run: Run,
 }
 
@@ -113,7 +130,8 @@ impl Conversation {
             replaced: 0,
             standing: Standing::Open,
             thread: Thread::new(id, Author::Requester),
-            own_ids: BTreeSet::new(),
+            unchecked_since: None,
+            fork: None,
             run: Run::default(),
         }
     }
@@ -149,6 +167,8 @@ impl Conversation {
         self.attempts.clear();
         self.talk = None;
         self.replaced = 0;
+        self.unchecked_since = None;
+        self.fork = None;
         self.standing = Standing::Open;
         self.run = Run::default();
     }

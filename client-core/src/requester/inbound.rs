@@ -14,7 +14,9 @@ use zeroize::Zeroizing;
 
 use super::conversation::{Conversation, Standing, Stop};
 use crate::body::Body;
-use crate::session::{Destination, OpenError, Own};
+use crate::body::kinds::ForkReport;
+use crate::outbox::EntryId;
+use crate::session::{Destination, OpenError, Own, Sealed};
 use crate::talk::Heard;
 use crate::thread::{Asked, Draft};
 use crate::transcript::Position;
@@ -26,8 +28,8 @@ use crate::watch::Watched;
 pub(super) enum Source {
     /// The answer box of the first contact with this H(M0).
     AnswerBox([u8; 32]),
-    /// The follow-ups that she has sent herself.
-    OwnFollowUps,
+    /// The follow-ups that she has sent herself, to the first contact with this H(M0).
+    OwnFollowUps([u8; 32]),
     /// What she has sent, or is to send next, herself.
     OwnMessages,
     /// The volunteer's messages.
@@ -57,6 +59,7 @@ pub(super) enum Fate {
 impl Conversation {
     /// All mailboxes that are read at a relay now.
     pub(super) fn watched(&self, relay: &Pin) -> Vec<Watched<Source>> {
+        let is_first = !self.run.polled.contains(relay);
         let mut all = Vec::new();
         for attempt in &self.attempts {
             if attempt.pending.relays().iter().flatten().any(|chosen| chosen.pin == *relay) {
@@ -70,7 +73,7 @@ impl Conversation {
             Some(talk) if talk.reads_at(relay) => {
                 let read = talk.session.mailboxes_to_read();
                 all.extend(read.iter().map(|mailbox| Watched::drained(Source::Peer, mailbox, relay)));
-                if !self.run.caught_up {
+                if is_first {
                     let own = talk.session.own_mailboxes();
                     all.extend(
                         own.iter().map(|mailbox| Watched::looked_at(Source::OwnMessages, mailbox, relay)),
@@ -81,10 +84,10 @@ impl Conversation {
                     all.extend(old.map(|mailbox| Watched::looked_at(Source::Peer, mailbox, relay)));
                 }
             }
-            None if !self.run.caught_up => {
-                let own = self.attempts.iter().map(|attempt| attempt.pending.follow_up_mailbox());
-                all.extend(own.map(|mailbox| Watched::looked_at(Source::OwnFollowUps, &mailbox, relay)));
-            }
+            None if is_first => all.extend(self.attempts.iter().map(|attempt| {
+                let source = Source::OwnFollowUps(attempt.pending.contact_hash());
+                Watched::looked_at(source, &attempt.pending.follow_up_mailbox(), relay)
+            })),
             _ => {}
         }
         all
@@ -102,8 +105,8 @@ impl Conversation {
         for envelope in envelopes {
             let fate = match source {
                 Source::AnswerBox(contact) => self.take_from_answer_box(contact, envelope, now, batch),
-                Source::OwnFollowUps => self.look_at_own(self.judge_own_follow_up(envelope)),
-                Source::OwnMessages => self.look_at_own(self.judge_own_message(envelope)),
+                Source::OwnFollowUps(contact) => self.look_at_own(self.judge_follow_up(contact, envelope)),
+                Source::OwnMessages => self.look_at_own(self.judge_message(envelope)),
                 Source::Peer => self.take_message(envelope, now, batch).unwrap_or(Fate::Useless),
             };
             seen.changed |= matches!(fate, Fate::Taken | Fate::LeftButNoted);
@@ -118,22 +121,30 @@ impl Conversation {
         if own == Own::Newer { self.stop(Stop::Rollback) } else { Fate::Left }
     }
 
-    fn judge_own_follow_up(&self, envelope: &SealedEnvelope) -> Own {
-        if self.own_ids.contains(&envelope.id()) {
-            return Own::Sent;
-        }
-        let judged =
-            self.attempts.iter().map(|attempt| attempt.pending.sealed_follow_ups().judge_own(envelope));
-        judged.into_iter().find(|own| *own == Own::Newer).unwrap_or(Own::NotOurs)
+    fn judge_follow_up(&self, contact: [u8; 32], envelope: &SealedEnvelope) -> Own {
+        let attempt = self.attempts.iter().find(|attempt| attempt.pending.contact_hash() == contact);
+        attempt.map_or(Own::NotOurs, |attempt| attempt.pending.follow_ups.judge_own(envelope))
     }
 
-    fn judge_own_message(&self, envelope: &SealedEnvelope) -> Own {
+    fn judge_message(&self, envelope: &SealedEnvelope) -> Own {
         self.talk.as_ref().map_or(Own::NotOurs, |talk| talk.session.judge_own(envelope))
     }
 
+    /// Full stop. The first reason stays, and what is known already is no news.
     pub(super) fn stop(&mut self, why: Stop) -> Fate {
+        if matches!(self.standing, Standing::Stopped(_)) {
+            return Fate::Left;
+        }
         self.standing = Standing::Stopped(why);
         Fate::LeftButNoted
+    }
+
+    /// Tells the volunteer of a fork of his, so that his copies stop too. Whether anything was sealed.
+    pub(super) fn tell_fork(&mut self, now: UnixTime, rng: &mut impl CryptoRng, batch: &mut Batch) -> bool {
+        let (Some(fork), Some(talk)) = (self.fork.take(), self.talk.as_mut()) else { return false };
+        let Ok(sealed) = talk.seal(&Body::Fork(fork), rng) else { return false };
+        self.push_sealed(sealed, now, batch);
+        true
     }
 
     /// Opens a message of the conversation; `None` when it is not one.
@@ -153,7 +164,10 @@ impl Conversation {
                 Some(Fate::Useless)
             }
             Err(OpenError::Decode(_) | OpenError::Spoilt { .. }) => Some(Fate::Left),
-            Err(OpenError::Fork { .. }) => Some(self.stop(Stop::Fork)),
+            Err(OpenError::Fork { chain, n }) => {
+                self.fork = self.fork.or(Some(ForkReport { chain, n }));
+                Some(self.stop(Stop::Fork))
+            }
             Err(OpenError::NotOurs | OpenError::OtherAnswer) => None,
         }
     }
@@ -183,18 +197,25 @@ impl Conversation {
         let Some(talk) = self.talk.as_mut() else { return Err(draft) };
         let body = Body::Text(Zeroizing::new(draft.text.to_string()));
         let Ok(sealed) = talk.seal(&body, rng) else { return Err(draft) };
+        let position = Position::ratchet(self.thread.number, sealed[0].chain, sealed[0].n);
+        let entries = self.push_sealed(sealed, now, batch);
+        self.thread.note_sent(position, &draft, entries, batch);
+        Ok(())
+    }
+
+    /// Puts sealed messages of the conversation into the outbox. The first of them binds.
+    fn push_sealed(&mut self, sealed: Vec<Sealed>, now: UnixTime, batch: &mut Batch) -> Vec<EntryId> {
+        let Some(talk) = &self.talk else { return Vec::new() };
         let targets = |to: &Destination| match to {
             Destination::Mailbox(mailbox) => talk.targets(mailbox),
             Destination::AnswerBox => unreachable!("a requester writes into no answer box"),
         };
         let contact = talk.contact;
-        let position = Position::ratchet(self.thread.number, sealed[0].chain, sealed[0].n);
         let puts: Vec<_> = sealed.into_iter().map(|one| (targets(&one.to), one.envelope)).collect();
         let push = |(targets, envelope)| self.thread.push(envelope, Class::THIRTY, targets, now, batch);
         let entries = puts.into_iter().map(push).collect();
         self.bind(contact);
-        self.thread.note_sent(position, &draft, entries, batch);
-        Ok(())
+        entries
     }
 
     /// Her first message binds: no other answer counts any more, and the key for opening them is erased.

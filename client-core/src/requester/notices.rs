@@ -67,26 +67,36 @@ impl Conversation {
         now: UnixTime,
     ) -> NoticeOutcome {
         let Answer::Fetched(logs) = answer else { return NoticeOutcome::Nothing };
-        let mut outcome = NoticeOutcome::Nothing;
+        let (mut outcome, mut trouble) = (NoticeOutcome::Nothing, None);
         for (day, log) in days(today).into_iter().zip(logs) {
             match self.believe(&log.envelopes, day, now) {
                 Some(Ok(notice)) => {
-                    self.note_notice(relay, notice, now);
+                    self.notice = Some(notice);
+                    self.note_shown(relay, now);
+                    self.run.notice_trouble = None;
                     return NoticeOutcome::Believed;
                 }
                 Some(Err(NoticeError::AnnexWanted)) => outcome = NoticeOutcome::WholeLogWanted,
-                Some(Err(error)) => self.run.notice_trouble = Some(error),
+                Some(Err(error)) => trouble = Some(error),
                 None => {}
             }
         }
+        // One that is only older is the desk's too: this relay was asked, and has nothing newer.
+        if trouble == Some(NoticeError::Older) {
+            self.note_shown(relay, now);
+        }
+        self.run.notice_trouble = trouble.or(self.run.notice_trouble).or(self.nothing_shown());
         outcome
     }
 
-    fn note_notice(&mut self, relay: Pin, notice: Notice, now: UnixTime) {
-        self.notice = Some(notice);
+    fn note_shown(&mut self, relay: Pin, now: UnixTime) {
         self.run.notice_from.insert(relay);
         self.run.notice_due.insert(relay, now.plus(FRESH_SECS));
-        self.run.notice_trouble = None;
+    }
+
+    /// No relay that was asked has a notice of these days: the last one is over.
+    fn nothing_shown(&self) -> Option<NoticeError> {
+        self.run.notice_from.is_empty().then_some(NoticeError::Expired)
     }
 
     /// The highest notice of one log; `None` where the log is empty.
@@ -107,7 +117,6 @@ impl Conversation {
     pub(super) fn notice_wanted_from(&mut self, now: UnixTime) -> Vec<Pin> {
         let is_due = |relay: &Pin| self.run.notice_due.get(relay).is_none_or(|due| *due <= now);
         let relays: Vec<Pin> = self.notice_relays().into_iter().filter(is_due).collect();
-        self.run.notice_asked.get_or_insert(now);
         self.run.notice_due.extend(relays.iter().map(|relay| (*relay, now.plus(AGAIN_SECS))));
         relays
     }
@@ -120,7 +129,7 @@ impl Conversation {
     /// Whether answers may be judged: the newest notice came from two operators where there are two.
     pub(super) fn has_newest_notice(&self, now: UnixTime) -> bool {
         let wanted = self.notice_relays().len().clamp(1, 2);
-        let waited = self.run.notice_asked.is_some_and(|asked| now.since(asked) >= ONE_IS_ENOUGH_AFTER_SECS);
+        let waited = self.unchecked_since.is_some_and(|since| now.since(since) >= ONE_IS_ENOUGH_AFTER_SECS);
         self.has_notice(now) && (self.run.notice_from.len() >= wanted || waited)
     }
 }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use poterne_protocol::card::Card;
-use poterne_protocol::envelope::EnvelopeId;
 use poterne_protocol::time::{Day, UnixTime};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use super::contact::BETWEEN;
 use super::conversation::{Attempt, Conversation, Run, Standing, Stop};
+use crate::body::kinds::ForkReport;
 use crate::notice::{Notice, NoticeTrust};
 use crate::records::{self, CONVERSATION, LocalId, Records};
 use crate::request::{PendingRequest, Reveal};
@@ -33,7 +34,8 @@ struct Plain {
     replaced: u8,
     standing: u8,
     thread: ThreadPlain,
-    own_ids: Vec<[u8; 16]>,
+    unchecked_since: Option<u64>,
+    fork: Option<(u32, u32)>,
 }
 
 #[derive(Deserialize, Serialize, Zeroize, ZeroizeOnDrop)]
@@ -48,7 +50,7 @@ struct AttemptPlain {
 /// Puts a conversation into the batch.
 pub(super) fn write(batch: &mut Batch, conversation: &Conversation) {
     let plain = Plain::from(conversation);
-    batch.put(&records::key(CONVERSATION, conversation.thread.id), stored::save(VERSION, &plain));
+    records::write(batch, &records::key(CONVERSATION, conversation.thread.id), stored::save(VERSION, &plain));
 }
 
 /// All conversations of a vault.
@@ -58,7 +60,7 @@ pub(super) fn load_all(records: &impl Records) -> Result<BTreeMap<LocalId, Conve
 }
 
 fn load(records: &impl Records, id: LocalId) -> Result<Conversation, StoredError> {
-    let record = records::require(records, &records::key(CONVERSATION, id))?;
+    let record = records::read(records, &records::key(CONVERSATION, id))?;
     let mut conversation = stored::load::<Plain>(VERSION, &record)?.into_conversation(records, id)?;
     if conversation.talk.is_none() && !conversation.attempts.is_empty() {
         let text = request_text(records, id, conversation.thread.number)?;
@@ -76,7 +78,7 @@ fn request_text(records: &impl Records, id: LocalId, thread: u16) -> Result<Zero
             texts.push(text.clone());
         }
     }
-    let joined = Zeroizing::new(texts.join("\n\n"));
+    let joined = Zeroizing::new(texts.join(BETWEEN));
     texts.zeroize();
     Ok(joined)
 }
@@ -95,7 +97,8 @@ impl From<&Conversation> for Plain {
             replaced: from.replaced,
             standing: standing_number(from.standing),
             thread: from.thread.to_plain(),
-            own_ids: from.own_ids.iter().map(|id| id.0).collect(),
+            unchecked_since: from.unchecked_since.map(|time| time.0),
+            fork: from.fork.map(|fork| (fork.chain, fork.n)),
         }
     }
 }
@@ -115,7 +118,8 @@ impl Plain {
             replaced: self.replaced,
             standing: standing(self.standing)?,
             thread: Thread::from_plain(&self.thread, records, id, Author::Requester)?,
-            own_ids: self.own_ids.iter().copied().map(EnvelopeId).collect(),
+            unchecked_since: self.unchecked_since.map(UnixTime),
+            fork: self.fork.map(|(chain, n)| ForkReport { chain, n }),
             run: Run::default(),
         })
     }

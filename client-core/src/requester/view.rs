@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::conversation::{Standing, Stop};
 use super::{Conversation, Requester};
+use crate::body::Body;
 use crate::clock::Verdict;
 use crate::notice::NoticeError;
 use crate::records::LocalId;
@@ -102,7 +103,10 @@ impl Conversation {
             Standing::Open => None,
             Standing::Stopped(why) => Some(Warning::Stopped(why)),
         };
-        let is_full = self.talk.as_ref().is_some_and(|talk| talk.session.messages_left() == 0);
+        let is_full = self.talk.as_ref().is_some_and(|talk| match self.drafts.front() {
+            Some(draft) => !talk.has_room_for(&Body::Text(draft.text.clone())),
+            None => talk.session.messages_left() == 0,
+        });
         let conditions = [
             (self.replaced > 0, Warning::AnotherVolunteer),
             (self.run.price_wanted, Warning::Price),

@@ -50,10 +50,9 @@ fn check_name(name: &str) -> Result<(), Failure> {
     if is_name { Ok(()) } else { Err(Failure::DeskNameInvalid) }
 }
 
-/// Shows the card of this home's desk.
-pub async fn card(session: &mut Session) -> Result<ShownCard, Failure> {
+/// Shows the card of this home's desk, without asking anybody.
+pub fn card(session: &mut Session) -> Result<ShownCard, Failure> {
     let (device, tools) = session.desk()?;
-    tools.look(device).await?;
     shown_card(device, tools)
 }
 
@@ -296,7 +295,7 @@ fn done(tools: &Tools, case: LocalId, state: &'static str, told: &'static str) -
 impl From<CreateError> for Failure {
     fn from(error: CreateError) -> Self {
         match error {
-            CreateError::Relays => Self::RelaysInvalid,
+            CreateError::Relays => Self::RelayInvalid,
         }
     }
 }
@@ -310,6 +309,7 @@ impl From<DeviceError> for Failure {
             DeviceError::Over => Self::CaseClosed,
             DeviceError::Taken => Self::RequestTaken,
             DeviceError::Text => Self::TextTooLong,
+            DeviceError::Unanswered => Self::Unanswered,
             DeviceError::Unknown => Self::CaseUnknown,
         }
     }

@@ -1,0 +1,79 @@
+//! What may be sealed when (docs/spec/client.md §7.2).
+//!
+//! A first contact needs a notice of this run. Anything else needs what waits at the preferred relay to be here: answers
+//! that she has not seen, and what a newer copy of this home may have sent.
+
+use poterne_protocol::time::UnixTime;
+use rand_core::CryptoRng;
+
+use super::conversation::{Conversation, Standing};
+use crate::vault::Batch;
+
+impl Conversation {
+    /// Seals drafts as far as that is allowed. Whether anything was sealed.
+    pub(super) fn seal_what_may_be(
+        &mut self,
+        now: UnixTime,
+        rng: &mut impl CryptoRng,
+        batch: &mut Batch,
+    ) -> bool {
+        let mut sealed = self.tell_fork(now, rng, batch);
+        if self.is_lost(now) && self.has_notice(now) {
+            self.seal_anew(now, rng, batch);
+            sealed = true;
+        }
+        while self.may_seal(now) {
+            let Some(draft) = self.drafts.pop_front() else { break };
+            let outcome = match (&self.talk, self.attempts.is_empty()) {
+                (Some(_), _) => self.seal_message(draft, now, rng, batch),
+                (None, false) => self.seal_follow_up(draft, now, rng, batch),
+                (None, true) => self.seal_contact(draft, now, rng, batch),
+            };
+            match outcome {
+                Ok(()) => sealed = true,
+                Err(draft) => {
+                    self.drafts.push_front(draft);
+                    break;
+                }
+            }
+        }
+        sealed
+    }
+
+    fn may_seal(&self, now: UnixTime) -> bool {
+        if self.standing != Standing::Open || self.drafts.is_empty() {
+            return false;
+        }
+        match (&self.talk, self.attempts.is_empty()) {
+            (None, true) => self.has_notice(now),
+            _ => self.is_caught_up() && self.run.unchecked.is_empty(),
+        }
+    }
+
+    /// Whether the preferred relay has shown all that waits there in this run; where it is silent, another one.
+    fn is_caught_up(&self) -> bool {
+        let relays = self.reading_relays();
+        let preferred =
+            relays.iter().find(|relay| !self.run.silent.contains(relay) || self.run.polled.contains(relay));
+        preferred.is_some_and(|relay| self.run.polled.contains(relay))
+    }
+
+    pub(super) fn wants_notice(&self, now: UnixTime) -> bool {
+        let first_contact = !self.drafts.is_empty() && self.attempts.is_empty() && !self.has_notice(now);
+        let judging = !self.run.unchecked.is_empty() && !self.has_newest_notice(now);
+        first_contact || judging || (self.is_lost(now) && !self.has_notice(now))
+    }
+
+    /// When there is next something to do, seen from the last time that something was done.
+    pub(super) fn poll_timeout(&self, stepped: UnixTime) -> Option<UnixTime> {
+        let polls = self.run.poll_due.values().copied().min();
+        let lost = self.lost_at().filter(|at| *at > stepped);
+        let notice = self.run.notice_due.values().copied().min().filter(|_| self.wants_notice(stepped));
+        [polls, lost, notice, self.thread.outbox.poll_timeout()].into_iter().flatten().min()
+    }
+
+    /// Bytes of text that wait to be sealed.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.drafts.iter().map(|draft| draft.text.len()).sum()
+    }
+}
