@@ -1,26 +1,27 @@
-//! The machines of a requester and of a desk around one table: the whole path, step by step.
+//! The whole path from a request to a conversation, step by step.
 
-use poterne_client_core::device::{Device, DeviceError, Outcome};
+use poterne_client_core::device::{DeviceError, Outcome};
 use poterne_client_core::effect::Machine;
-use poterne_client_core::records::LocalId;
 use poterne_client_core::requester::Requester;
-use poterne_client_core::transcript::{self, Author, Content, SentState};
-use poterne_tests::table::{Seat, Table};
+use poterne_client_core::transcript::SentState;
+use poterne_tests::table::Table;
+
+use crate::people::{ask, claim, desk, load_desk, messages, reply, say, states};
 
 #[test]
 fn a_request_is_answered_and_both_sides_hold_the_same_conversation() {
     let mut table = Table::new(1, 1);
     let mut desk = desk(&mut table);
     let (mut asker, conversation) = ask(&mut table, &desk, "Help me");
-    assert_eq!(state(&asker, conversation), [SentState::Stored]);
+    assert_eq!(states(&asker, conversation), [SentState::Stored]);
 
     let case = claim(&mut table, &mut desk);
     asker.refresh(&mut table);
-    assert_eq!(state(&asker, conversation), [SentState::Claimed]);
+    assert_eq!(states(&asker, conversation), [SentState::Claimed]);
 
     reply(&mut table, &mut desk, case, "I am here");
     asker.refresh(&mut table);
-    assert_eq!(state(&asker, conversation), [SentState::Answered]);
+    assert_eq!(states(&asker, conversation), [SentState::Answered]);
 
     say(&mut table, &mut asker, conversation, "Thank you");
     desk.refresh(&mut table);
@@ -30,7 +31,7 @@ fn a_request_is_answered_and_both_sides_hold_the_same_conversation() {
         ["requester: Help me", "volunteer: I am here", "requester: Thank you", "volunteer: Tell me more"];
     assert_eq!(messages(&asker, conversation), expected);
     assert_eq!(messages(&desk, case), expected);
-    assert_eq!(state(&asker, conversation), [SentState::Answered; 2]);
+    assert_eq!(states(&asker, conversation), [SentState::Answered; 2]);
 }
 
 #[test]
@@ -53,10 +54,10 @@ fn every_step_survives_a_restart_of_both_sides() {
     let (mut asker, conversation) = ask(&mut table, &desk, "Help me");
     let mut case = None;
     for turn in 0..3 {
-        desk = desk.restart(&table, |vault| Device::load(vault).map(Option::unwrap));
+        desk = desk.restart(&table, load_desk);
         asker = asker.restart(&table, Requester::load);
         let case = *case.get_or_insert_with(|| claim(&mut table, &mut desk));
-        desk = desk.restart(&table, |vault| Device::load(vault).map(Option::unwrap));
+        desk = desk.restart(&table, load_desk);
         desk.refresh(&mut table);
         reply(&mut table, &mut desk, case, &format!("answer {turn}"));
         asker.refresh(&mut table);
@@ -81,7 +82,7 @@ fn a_request_waits_in_the_vault_while_no_relay_can_be_reached() {
     table.unreachable.clear();
     asker = asker.restart(&table, Requester::load);
     asker.refresh(&mut table);
-    assert_eq!(state(&asker, conversation), [SentState::Stored]);
+    assert_eq!(states(&asker, conversation), [SentState::Stored]);
 }
 
 #[test]
@@ -103,7 +104,7 @@ fn the_status_of_a_request_does_not_overtake_its_claim() {
     let ticket = desk.machine.claim(Some(id), table.now, &mut table.rng);
     desk.machine.refresh(table.now);
     desk.machine.handle_timeout(table.now, &mut table.rng);
-    table.settle_backwards(&mut desk.machine, &mut desk.vault);
+    desk.settle_backwards(&mut table);
     assert_eq!(desk.machine.outcome(ticket), Some(Ok(Outcome::Claimed(id))));
 }
 
@@ -116,7 +117,7 @@ fn requests_of_one_second_are_claimed_in_the_order_of_their_arrival() {
         ask(&mut table, &desk, text);
     }
     desk.refresh(&mut table);
-    let mut desk = desk.restart(&table, |vault| Device::load(vault).map(Option::unwrap));
+    let mut desk = desk.restart(&table, load_desk);
     let queue = desk.machine.queue(desk.records()).unwrap();
     assert!(queue.iter().map(|item| item.text.as_str()).eq(&texts));
     for expected in &texts {
@@ -124,20 +125,6 @@ fn requests_of_one_second_are_claimed_in_the_order_of_their_arrival() {
         let text = desk.machine.request_text(case, desk.records()).unwrap().unwrap();
         assert_eq!(text.as_str(), expected);
     }
-}
-
-#[test]
-fn a_request_at_a_relay_that_is_down_does_not_stop_the_claim_of_another() {
-    let mut table = Table::new(12, 2);
-    let mut desk = desk(&mut table);
-    ask(&mut table, &desk, "Help me first");
-    desk.refresh(&mut table);
-    let first = desk.machine.queue(desk.records()).unwrap()[0].id;
-    table.unreachable = vec![table.asked_to_put_last()];
-    let (mut second, _) = ask(&mut table, &desk, "Help me too");
-    table.now = table.now.plus(15);
-    second.refresh(&mut table);
-    assert_ne!(claim(&mut table, &mut desk), first);
 }
 
 #[test]
@@ -158,7 +145,7 @@ fn a_reply_after_the_lease_ended_claims_again_by_itself() {
     let mut desk = desk(&mut table);
     let (mut asker, conversation) = ask(&mut table, &desk, "Help me");
     let case = claim(&mut table, &mut desk);
-    table.now = table.now.plus(1000);
+    table.wait(1000);
     reply(&mut table, &mut desk, case, "Late, but here");
     asker.refresh(&mut table);
     assert_eq!(messages(&asker, conversation).last().unwrap(), "volunteer: Late, but here");
@@ -186,62 +173,4 @@ fn closing_tells_the_other_side() {
     assert_eq!(desk.machine.outcome(ticket), Some(Ok(Outcome::Closed)));
     asker.refresh(&mut table);
     assert!(asker.machine.say(conversation, "wait", table.now, &mut table.rng).is_err());
-}
-
-fn desk(table: &mut Table) -> Seat<Device> {
-    let relays = table.addresses();
-    let machine = Device::create("desk", &relays, table.now, &mut table.rng).unwrap();
-    let mut seat = Seat { machine, vault: table.vault() };
-    seat.settle(table);
-    seat.refresh(table);
-    assert_eq!(seat.machine.days_published(table.now.day()), Some(5));
-    seat
-}
-
-fn ask(table: &mut Table, desk: &Seat<Device>, text: &str) -> (Seat<Requester>, LocalId) {
-    let mut seat = Seat { machine: Requester::default(), vault: table.vault() };
-    let card = desk.machine.card().unwrap();
-    let id = seat.machine.ask(card, text, *b"ru\0\0", table.now, &mut table.rng).unwrap();
-    seat.settle(table);
-    (seat, id)
-}
-
-fn claim(table: &mut Table, desk: &mut Seat<Device>) -> LocalId {
-    let ticket = desk.machine.claim(None, table.now, &mut table.rng);
-    desk.refresh(table);
-    match desk.machine.outcome(ticket) {
-        Some(Ok(Outcome::Claimed(case))) => case,
-        other => panic!("a claim came to {other:?}"),
-    }
-}
-
-fn reply(table: &mut Table, desk: &mut Seat<Device>, case: LocalId, text: &str) {
-    let ticket = desk.machine.reply(case, text, table.now, &mut table.rng);
-    desk.refresh(table);
-    assert_eq!(desk.machine.outcome(ticket), Some(Ok(Outcome::Replied(SentState::Stored))));
-}
-
-fn say(table: &mut Table, asker: &mut Seat<Requester>, conversation: LocalId, text: &str) {
-    asker.machine.say(conversation, text, table.now, &mut table.rng).unwrap();
-    asker.settle(table);
-    assert!(asker.machine.drafts(conversation).is_empty(), "{text} was not sealed");
-}
-
-fn state(asker: &Seat<Requester>, conversation: LocalId) -> Vec<SentState> {
-    asker.machine.sent(conversation).into_iter().map(|(_, state)| state).collect()
-}
-
-fn messages<M: Machine>(seat: &Seat<M>, id: LocalId) -> Vec<String> {
-    let messages = transcript::read(seat.records(), id).unwrap();
-    let line = |message: &transcript::Message| {
-        let author = match message.author {
-            Author::Requester => "requester",
-            Author::Volunteer => "volunteer",
-        };
-        match &message.content {
-            Content::Text(text) => format!("{author}: {text}"),
-            Content::Newer { kind, .. } => format!("{author}: type {kind}"),
-        }
-    };
-    messages.iter().map(line).collect()
 }
