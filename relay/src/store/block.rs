@@ -9,9 +9,9 @@ use super::page::{self, PAGE_BYTES, Page, PageNumber, RECORDS_MAX};
 use super::segment::SegmentHeader;
 
 const MAGIC: &[u8; 4] = b"PBLK";
-const HEADER_BYTES: usize = 40;
 const CHECK_BYTES: usize = 16;
-const BODY_START: usize = HEADER_BYTES + CHECK_BYTES;
+const HEADER_BYTES: usize = 40;
+const BODY_START: usize = CHECK_BYTES + HEADER_BYTES;
 /// Bytes of records in a block at most.
 pub const BODY_BYTES: usize = PAGE_BYTES - BODY_START;
 /// Bytes before each record: its length, and whether an envelope is attached.
@@ -83,17 +83,17 @@ impl BlockBuilder {
     /// The table page, for page `at` of the segment.
     pub fn finish(mut self, segment: &SegmentHeader, at: PageNumber, group: Group) -> Box<Page> {
         let table = &mut self.table;
-        table[..4].copy_from_slice(MAGIC);
-        table[4..6].copy_from_slice(&self.records.to_le_bytes());
-        table[6..8].copy_from_slice(&self.envelopes.to_le_bytes());
-        table[8..12].copy_from_slice(&segment.sequence.to_le_bytes());
-        table[16..20].copy_from_slice(&at.to_le_bytes());
-        table[20..22].copy_from_slice(&(self.used as u16).to_le_bytes());
-        table[22..24].copy_from_slice(&group.index.to_le_bytes());
-        table[24..26].copy_from_slice(&group.blocks.to_le_bytes());
-        table[32..40].copy_from_slice(&group.number.to_le_bytes());
+        table[16..20].copy_from_slice(MAGIC);
+        table[20..22].copy_from_slice(&self.records.to_le_bytes());
+        table[22..24].copy_from_slice(&self.envelopes.to_le_bytes());
+        table[24..28].copy_from_slice(&segment.sequence.to_le_bytes());
+        table[32..36].copy_from_slice(&at.to_le_bytes());
+        table[36..38].copy_from_slice(&(self.used as u16).to_le_bytes());
+        table[38..40].copy_from_slice(&group.index.to_le_bytes());
+        table[40..42].copy_from_slice(&group.blocks.to_le_bytes());
+        table[48..56].copy_from_slice(&group.number.to_le_bytes());
         let check = check(&segment.key, table, self.used);
-        table[HEADER_BYTES..BODY_START].copy_from_slice(&check);
+        table[..CHECK_BYTES].copy_from_slice(&check);
         self.table
     }
 }
@@ -117,11 +117,11 @@ impl Block {
             return None;
         }
         let group = Group {
-            number: number::<8>(&table, 32),
-            index: number::<2>(&table, 22) as u16,
-            blocks: number::<2>(&table, 24) as u16,
+            number: number::<8>(&table, 48),
+            index: number::<2>(&table, 38) as u16,
+            blocks: number::<2>(&table, 40) as u16,
         };
-        let (records, envelopes) = (number::<2>(&table, 4) as u16, number::<2>(&table, 6) as PageNumber);
+        let (records, envelopes) = (number::<2>(&table, 20) as u16, number::<2>(&table, 22) as PageNumber);
         let block = Self { used: used(&table), table, group, envelopes, records };
         block.is_consistent().then_some(block)
     }
@@ -194,26 +194,23 @@ impl<'a> Iterator for Records<'a> {
 
 /// Whether a page is the whole table of a block at page `at` of this use.
 fn passes(segment: &SegmentHeader, at: PageNumber, table: &Page) -> bool {
-    if &table[..4] != MAGIC || number::<4>(table, 8) != u64::from(segment.sequence) {
+    if &table[16..20] != MAGIC || number::<4>(table, 24) != u64::from(segment.sequence) {
         return false;
     }
-    let envelopes = number::<2>(table, 6) as PageNumber;
-    let in_place = number::<4>(table, 16) == u64::from(at) && at + envelopes < segment.end_page();
-    in_place
-        && used(table) <= BODY_BYTES
-        && table[HEADER_BYTES..BODY_START] == check(&segment.key, table, used(table))
+    let envelopes = number::<2>(table, 22) as PageNumber;
+    let in_place = number::<4>(table, 32) == u64::from(at) && at + envelopes < segment.end_page();
+    in_place && used(table) <= BODY_BYTES && table[..CHECK_BYTES] == check(&segment.key, table, used(table))
 }
 
 fn used(table: &Page) -> usize {
-    number::<2>(table, 20) as usize
+    number::<2>(table, 36) as usize
 }
 
 fn check(key: &[u8; 32], table: &Page, used: usize) -> [u8; CHECK_BYTES] {
-    let mut hasher = blake3::Hasher::new_keyed(key);
-    hasher.update(&table[..HEADER_BYTES]);
-    hasher.update(&table[BODY_START..BODY_START + used]);
+    // One stretch of bytes, so that the hash can take its parts side by side.
+    let hash = blake3::keyed_hash(key, &table[CHECK_BYTES..BODY_START + used]);
     let mut check = [0; CHECK_BYTES];
-    check.copy_from_slice(&hasher.finalize().as_bytes()[..CHECK_BYTES]);
+    check.copy_from_slice(&hash.as_bytes()[..CHECK_BYTES]);
     check
 }
 
@@ -260,7 +257,7 @@ mod tests {
     #[test]
     fn one_flipped_bit_is_noticed_and_found() {
         let whole = table();
-        let checked = BODY_START + number::<2>(&whole, 20) as usize;
+        let checked = BODY_START + used(&whole);
         for bit in 0..checked * 8 {
             let mut rotten = whole.clone();
             rotten[bit / 8] ^= 1 << (bit % 8);
@@ -301,8 +298,8 @@ mod tests {
         fn any_page_is_read_without_a_panic(bytes in prop::collection::vec(any::<u8>(), PAGE_BYTES), at in 0u32..40) {
             let mut page = page::zeroed();
             page.copy_from_slice(&bytes);
-            page[..4].copy_from_slice(MAGIC);
-            page[8..12].copy_from_slice(&SEGMENT.sequence.to_le_bytes());
+            page[16..20].copy_from_slice(MAGIC);
+            page[24..28].copy_from_slice(&SEGMENT.sequence.to_le_bytes());
             prop_assert!(Block::decode(&SEGMENT, at, page).is_none());
         }
     }

@@ -177,7 +177,7 @@ impl Shared {
     fn next_to_retire(&self) -> Option<(Arc<Segment>, PageNumber)> {
         let mut inner = self.inner();
         let (sequence, since) = *inner.retiring.front()?;
-        if inner.checkpointed < since || inner.rows.is_frozen() {
+        if inner.checkpointed < since {
             return None;
         }
         let Some(one) = inner.book.uses.get(&sequence) else {

@@ -8,8 +8,11 @@ use std::io;
 
 use super::block::{Block, Group};
 use super::medium::MediumFile;
-use super::page::{Page, PageNumber};
+use super::page::{self, PAGE_BYTES, Page, PageNumber};
 use super::segment::{SegmentHeader, is_zero, read_page};
+
+/// Pages that are looked at together for being zeros: 256 KiB.
+const STRETCH_PAGES: PageNumber = 64;
 
 /// What a scan comes across.
 pub enum Found {
@@ -54,12 +57,16 @@ impl<'a> Scan<'a> {
         }
         let from = self.next;
         let mut garbage_end = 0;
-        for at in from..self.header.end_page() {
+        let mut next = from;
+        while next < self.header.end_page() {
+            let at = next;
+            next += 1;
             let Some(page) = self.read(at)? else {
                 garbage_end = at + 1;
                 continue;
             };
             if is_zero(&page) {
+                next = self.behind_zeros(next);
                 continue;
             }
             garbage_end = at + 1;
@@ -108,6 +115,21 @@ impl<'a> Scan<'a> {
 
     fn is_next(&self, block: &Block) -> bool {
         block.group > self.last
+    }
+
+    /// The page behind a stretch of zeros from page `at` on: most of a segment that is begun is one.
+    fn behind_zeros(&self, at: PageNumber) -> PageNumber {
+        let mut next = at;
+        let mut stretch = vec![0; STRETCH_PAGES as usize * PAGE_BYTES];
+        while next + STRETCH_PAGES <= self.header.end_page() {
+            let read = self.file.read_at(&mut stretch, page::offset(next));
+            // A stretch that can't be read is gone through page by page.
+            if read.is_err() || stretch.iter().any(|byte| *byte != 0) {
+                break;
+            }
+            next += STRETCH_PAGES;
+        }
+        next
     }
 
     /// A page, or `None` where the disk can't read it. Only the file as a whole may fail a scan.

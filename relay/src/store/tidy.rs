@@ -203,12 +203,20 @@ impl EmbeddedStore {
         record.drops.iter().copied().filter(in_use).collect::<Vec<_>>().into_iter()
     }
 
+    /// Whether a record stands. Of a put the book-keeping knows it while the envelope waits, and when it ended before
+    /// its day; the index is asked about the rest.
     fn stands(&self, record: &Record, at: Address) -> Result<bool, TidyError> {
-        let stands = record.stands().then(|| self.shared.inner().rows.contains(&(record.owner, at)));
-        stands.unwrap_or(Ok(false)).map_err(|_| {
-            self.shared.inner().index_is_broken = true;
-            TidyError::Load(LoadError)
-        })
+        let mut inner = self.shared.inner();
+        let holds_any = inner.book.pages(at.sequence()).is_some_and(|pages| pages.rows > 0);
+        if !record.stands() || !holds_any {
+            return Ok(false);
+        }
+        if at.envelope().is_some() && record.served_until().is_some_and(|last| last >= self.today) {
+            return Ok(inner.book.is_live(at));
+        }
+        let stands = inner.rows.contains(&(record.owner, at));
+        inner.index_is_broken |= stands.is_err();
+        stands.map_err(|_| TidyError::Load(LoadError))
     }
 
     fn standing(&self, sequence: u32) -> Result<Vec<(Address, Record)>, TidyError> {
