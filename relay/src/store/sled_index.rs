@@ -29,8 +29,23 @@ pub struct SledIndexes {
 }
 
 struct SledIndex {
-    db: sled::Db,
+    /// `None` only while it is dropped.
+    db: Option<sled::Db>,
     path: PathBuf,
+}
+
+impl SledIndex {
+    fn db(&self) -> &sled::Db {
+        self.db.as_ref().expect("the database is there until the index is dropped")
+    }
+}
+
+impl Drop for SledIndex {
+    /// sled flushes when it is dropped, and panics where that fails.
+    fn drop(&mut self) {
+        let db = self.db.take();
+        catch_unwind(AssertUnwindSafe(|| drop(db))).unwrap_or(());
+    }
 }
 
 impl SledIndexes {
@@ -61,7 +76,7 @@ impl IndexFactory for SledIndexes {
             return Err(IndexError::Failed);
         }
         let db = fenced(|| sled::Config::new().path(&path).cache_capacity(CACHE_BYTES).open())?;
-        Ok(Arc::new(SledIndex { db, path }))
+        Ok(Arc::new(SledIndex { db: Some(db), path }))
     }
 
     fn create(&self, number: u64) -> Result<Arc<dyn Index>, IndexError> {
@@ -86,19 +101,19 @@ impl IndexFactory for SledIndexes {
 
 impl Index for SledIndex {
     fn of(&self, owner: &Owner) -> Result<Vec<Address>, IndexError> {
-        let rows = fenced(|| self.db.scan_prefix(owner.0).keys().collect::<sled::Result<Vec<_>>>())?;
+        let rows = fenced(|| self.db().scan_prefix(owner.0).keys().collect::<sled::Result<Vec<_>>>())?;
         rows.iter().map(|key| decode(key).map(|(_, address)| address)).collect()
     }
 
     fn in_bucket(&self, bucket: usize) -> Result<Vec<Row>, IndexError> {
         let (first, last) = bounds(bucket);
         let range = encode(&first)..=encode(&last);
-        let rows = fenced(|| self.db.range(range).keys().collect::<sled::Result<Vec<_>>>())?;
+        let rows = fenced(|| self.db().range(range).keys().collect::<sled::Result<Vec<_>>>())?;
         rows.iter().map(|key| decode(key)).collect()
     }
 
     fn contains(&self, row: &Row) -> Result<bool, IndexError> {
-        fenced(|| self.db.contains_key(encode(row)))
+        fenced(|| self.db().contains_key(encode(row)))
     }
 
     fn apply(&self, changes: &[(Row, bool)]) -> Result<(), IndexError> {
@@ -109,16 +124,16 @@ impl Index for SledIndex {
                 false => batch.remove(&encode(row)[..]),
             }
         }
-        fenced(|| self.db.apply_batch(batch))
+        fenced(|| self.db().apply_batch(batch))
     }
 
     fn sync(&self) -> Result<(), IndexError> {
-        fenced(|| self.db.flush())?;
+        fenced(|| self.db().flush())?;
         sync_tree(&self.path).map_err(|_| IndexError::Failed)
     }
 
     fn disk_bytes(&self) -> u64 {
-        fenced(|| self.db.size_on_disk()).unwrap_or(0)
+        fenced(|| self.db().size_on_disk()).unwrap_or(0)
     }
 
     fn is_lasting(&self) -> bool {

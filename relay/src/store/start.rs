@@ -25,8 +25,8 @@ use crate::clock;
 const CURSOR_KEY_FILE: &str = "cursor-key";
 /// Time that tidying may take of each look at what is not a request.
 const TIDY_TIME: Duration = Duration::from_millis(25);
-/// Rows that are brought into the index at the end; with more, the next start reads the log instead.
-const LAST_ROWS: usize = 200_000;
+/// Rows that are brought into the index at the end, in about a second; with more, the next start reads them from the log.
+const LAST_ROWS: usize = 50_000;
 
 /// What the engine does at each tick; see [`crate::engine::Tend`].
 pub type Tend = Box<dyn FnMut(&mut Relay<EmbeddedStore>) + Send>;
