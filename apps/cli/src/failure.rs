@@ -283,6 +283,14 @@ mod tests {
     }
 
     #[test]
+    fn the_documentation_names_every_code() {
+        let documentation = include_str!("../../../docs/cli.md");
+        for code in CODES {
+            assert!(documentation.contains(&format!("`{code}`")), "{code}");
+        }
+    }
+
+    #[test]
     fn only_misunderstood_words_are_usage() {
         assert_eq!(Failure::Usage { message: String::new() }.exit_code(), 2);
         assert_eq!(Failure::PassphraseWrong.exit_code(), 1);
