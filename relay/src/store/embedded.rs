@@ -5,6 +5,7 @@
 //! what was durable before, and nothing more is taken unless nothing at all was written.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -24,11 +25,16 @@ use super::record::{Content, Owner, Record, claim_memory, ghost};
 use super::shared::{Mode, Shared};
 use super::spares::Purpose;
 
+/// States that are kept between two commits only because they were read: more than a group touches.
+const READ_STATES: usize = 2048;
+
 /// A store in a directory of its own.
 pub struct EmbeddedStore {
     pub(super) shared: Arc<Shared>,
     pub(super) log: Log,
     pub(super) cache: Cache,
+    /// States that were read since the last commit, which takes them into the cache: reading changes nothing else.
+    read: RefCell<HashMap<MailboxId, MailboxState>>,
     pub(super) staged: Staged,
     pub(super) today: Day,
 }
@@ -54,7 +60,7 @@ impl EmbeddedStore {
     /// A store over what opening has found.
     pub(super) fn new(shared: Arc<Shared>, log: Log, today: Day) -> Self {
         let cache = Cache::new(shared.config.cache_bytes);
-        Self { shared, log, cache, staged: Staged::default(), today }
+        Self { shared, log, cache, read: RefCell::default(), staged: Staged::default(), today }
     }
 
     /// What the other threads of the store work on.
@@ -76,8 +82,19 @@ impl EmbeddedStore {
     pub fn set_today(&mut self, today: Day) {
         if today != self.today {
             self.today = today;
-            self.cache.clear();
+            self.forget_states();
         }
+    }
+
+    /// Forgets all states: they are read again when they are needed.
+    pub(super) fn forget_states(&mut self) {
+        self.cache.clear();
+        self.read.get_mut().clear();
+    }
+
+    /// The state of a mailbox, out of memory, if it is there.
+    pub(super) fn take_known(&mut self, id: &MailboxId) -> Option<MailboxState> {
+        self.cache.take(id).or_else(|| self.read.get_mut().remove(id))
     }
 
     /// Puts a record into the group that is staged.
@@ -156,7 +173,7 @@ impl EmbeddedStore {
 
     /// The state of a mailbox, out of the cache or read anew.
     fn take_state(&mut self, id: &MailboxId) -> Result<MailboxState, LoadError> {
-        match self.cache.take(id) {
+        match self.take_known(id) {
             Some(state) => Ok(state),
             None => self.read_state(id),
         }
@@ -207,8 +224,19 @@ impl EmbeddedStore {
         inner.group = committed.group;
     }
 
+    fn keep_what_was_read(&mut self) {
+        for (id, state) in self.read.get_mut().drain() {
+            if self.cache.get(&id).is_none() {
+                self.cache.insert(id, state);
+            }
+        }
+    }
+
     fn forget_touched(&mut self, staged: &Staged) {
-        staged.mailboxes.iter().for_each(|id| self.cache.forget(id));
+        for id in &staged.mailboxes {
+            self.cache.forget(id);
+            self.read.get_mut().remove(id);
+        }
     }
 }
 
@@ -229,10 +257,18 @@ fn lasts(change: &Change, today: Day) -> Option<Day> {
 
 impl Store for EmbeddedStore {
     fn load(&self, id: &MailboxId) -> Result<Cow<'_, MailboxState>, LoadError> {
-        match self.cache.get(id) {
-            Some(state) => Ok(Cow::Borrowed(state)),
-            None => self.read_state(id).map(Cow::Owned),
+        if let Some(state) = self.cache.get(id) {
+            return Ok(state);
         }
+        if let Some(state) = self.read.borrow().get(id) {
+            return Ok(Cow::Owned(state.clone()));
+        }
+        let state = self.read_state(id)?;
+        let mut read = self.read.borrow_mut();
+        if read.len() < READ_STATES {
+            read.insert(*id, state.clone());
+        }
+        Ok(Cow::Owned(state))
     }
 
     fn find_lease(&self, tag: &LeaseTag) -> Result<Option<(MailboxId, ClaimId)>, LoadError> {
@@ -266,7 +302,9 @@ impl Store for EmbeddedStore {
         if self.is_read_only() {
             self.log.set_read_only();
         }
+        self.keep_what_was_read();
         if staged.records.is_empty() && !staged.failed {
+            self.cache.trim();
             return if self.is_read_only() { Err(CommitError) } else { Ok(()) };
         }
         match self.log.commit() {

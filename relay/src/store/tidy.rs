@@ -44,7 +44,7 @@ impl EmbeddedStore {
             return Ok(false);
         }
         if self.shared.inner().index_is_broken {
-            self.cache.clear();
+            self.forget_states();
             self.shared.rebuild().map_err(|_| LoadError)?;
             return Ok(true);
         }
@@ -170,7 +170,7 @@ impl EmbeddedStore {
     }
 
     fn relocate(&mut self, id: MailboxId, position: Position, to: Address) {
-        if let Some(mut state) = self.cache.take(&id) {
+        if let Some(mut state) = self.take_known(&id) {
             state.relocate(position, Locator(to.to_number()));
             self.cache.insert(id, state);
             self.staged.touch(id);
