@@ -28,6 +28,7 @@ pub mod scan;
 pub mod segment;
 pub mod shared;
 pub mod sim;
+pub mod sim_index;
 pub mod sled_index;
 pub mod spares;
 pub mod start;

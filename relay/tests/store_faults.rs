@@ -3,7 +3,8 @@
 mod suite;
 
 use poterne_protocol::time::Day;
-use poterne_relay::store::sim::{Faults, SimDisk, SimIndexes, Unsynced};
+use poterne_relay::store::sim::{Faults, SimDisk, Unsynced};
+use poterne_relay::store::sim_index::SimIndexes;
 use poterne_relay::store::{EmbeddedStore, verify};
 use poterne_relay_core::store::Store;
 use suite::Backend;

@@ -2,15 +2,13 @@
 //! and rots. The store's own tests and the simulated world run on it.
 //!
 //! What is written is visible at once and lasting only after a sync, as on a real disk. [`SimDisk::restart`] gives the
-//! disk as it is found when the power comes back.
+//! disk as it is found when the power comes back. Its indexes are [`super::sim_index`]'s.
 
 use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::index::{Index, IndexError, IndexFactory, MemoryIndex};
 use super::medium::{Medium, MediumFile, Space};
-use super::rows::{BUCKETS, Row};
 
 /// Bytes that a disk writes whole or not at all.
 const SECTOR_BYTES: usize = 512;
@@ -357,57 +355,8 @@ impl MediumFile for SimFile {
     }
 }
 
-/// The indexes of a simulated disk: what was applied is found again after a restart, synced or not, unless it is made
-/// to be lost. Clones are handles to the same indexes.
-#[derive(Clone, Default)]
-pub struct SimIndexes(Arc<Mutex<BTreeMap<u64, Arc<MemoryIndex>>>>);
-
-impl SimIndexes {
-    /// Loses every index.
-    pub fn lose_all(&self) {
-        self.indexes().clear();
-    }
-
-    /// Loses one row of those that are there, chosen by `seed`. Says whether there was one.
-    pub fn lose_a_row(&self, seed: u64) -> bool {
-        let mut dice = Dice(seed);
-        self.indexes().values().any(|index| {
-            let rows: Vec<Row> =
-                (0..BUCKETS).flat_map(|bucket| index.in_bucket(bucket).unwrap_or_default()).collect();
-            if rows.is_empty() {
-                return false;
-            }
-            index.apply(&[(rows[dice.below(rows.len())], false)]).is_ok()
-        })
-    }
-
-    fn indexes(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<MemoryIndex>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl IndexFactory for SimIndexes {
-    fn open(&self, number: u64) -> Result<Arc<dyn Index>, IndexError> {
-        match self.indexes().get(&number) {
-            Some(index) => Ok(index.clone()),
-            None => Err(IndexError::Failed),
-        }
-    }
-
-    fn create(&self, number: u64) -> Result<Arc<dyn Index>, IndexError> {
-        let index = Arc::new(MemoryIndex::lasting());
-        self.indexes().insert(number, index.clone());
-        Ok(index)
-    }
-
-    fn keep_only(&self, number: u64) -> Result<(), IndexError> {
-        self.indexes().retain(|other, _| *other == number);
-        Ok(())
-    }
-}
-
 /// Splitmix64 (Steele, Lea, Flood 2014): enough to choose faults by a seed.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
     fn next(&mut self) -> u64 {
@@ -417,7 +366,8 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    fn below(&mut self, bound: usize) -> usize {
+    /// A number below `bound`.
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound as u64) as usize
     }
 }

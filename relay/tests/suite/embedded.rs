@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use poterne_protocol::time::Day;
-use poterne_relay::store::sim::{Faults, SimDisk, SimIndexes, Unsynced};
+use poterne_relay::store::sim::{Faults, SimDisk, Unsynced};
+use poterne_relay::store::sim_index::SimIndexes;
 use poterne_relay::store::{Config, EmbeddedStore, OpenError, open};
 
 use super::Backend;
