@@ -12,7 +12,7 @@ const EXAMPLES: &str = "\
 Ask for help, with the card that you were given:
   poterne ask poterne:AQEA... 'I need help'
   poterne inbox
-  poterne say 'Thank you. I am near Tver.'
+  poterne say 'Thank you. I can leave after dark.'
 
 Answer as a volunteer:
   poterne desk create --name 'Way out' --relay 'poterne-relay://relay.example.org:443#...'

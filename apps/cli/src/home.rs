@@ -16,6 +16,7 @@ use rustix::io::Errno;
 
 use crate::disk::{self, FileDisk};
 use crate::failure::Failure;
+use crate::turn::Turn;
 
 const VAULT_FILE: &str = "vault";
 const UNFINISHED_FILE: &str = "vault.new";
@@ -62,6 +63,7 @@ impl Home {
     pub fn open_vault(&self, passphrase: &[u8]) -> Result<Vault<FileDisk>, Failure> {
         let path = self.folder.join(VAULT_FILE);
         let disk = FileDisk::open(&path).map_err(|error| Failure::home(&path, &error))?;
+        let _turn = Turn::wait();
         Ok(Vault::open(disk, passphrase)?)
     }
 
@@ -75,6 +77,7 @@ impl Home {
         let (unfinished, path) = (self.folder.join(UNFINISHED_FILE), self.folder.join(VAULT_FILE));
         let denied = |error: io::Error| Failure::home(&path, &error);
         let disk = FileDisk::create(&unfinished, params.file_bytes()).map_err(denied)?;
+        let _turn = Turn::wait();
         match Vault::format(disk, params, passphrase, rng) {
             Ok(vault) => disk::rename_durably(&unfinished, &path).map_err(denied).map(|()| vault),
             Err(error) => {

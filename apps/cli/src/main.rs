@@ -21,6 +21,7 @@ mod shell;
 mod terminal;
 mod texts;
 mod time;
+mod turn;
 mod wipe;
 mod words;
 
