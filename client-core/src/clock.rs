@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use poterne_protocol::keys::Pin;
-use poterne_protocol::time::{DAY_SECS, UnixTime};
+use poterne_protocol::time::{DAY_SECS, Day, UnixTime};
 
 /// Seconds by which own clock and relay may differ without a word: epochs one day off are tried anyway.
 pub const TOLERATED_SECS: u64 = DAY_SECS;
@@ -28,12 +28,18 @@ pub enum Verdict {
 #[derive(Debug, Default)]
 pub struct Clock {
     heard: BTreeMap<Pin, i64>,
+    /// The day on which they were heard, by the own clock. On another one they are heard anew.
+    day: Option<Day>,
+    is_stale: bool,
     relays_believed: bool,
 }
 
 impl Clock {
     /// A relay has told its time.
     pub fn handle_hello(&mut self, relay: Pin, its_time: UnixTime, now: UnixTime) {
+        if std::mem::take(&mut self.is_stale) {
+            self.heard.clear();
+        }
         let secs = i64::try_from(its_time.0).unwrap_or(i64::MAX).saturating_sub_unsigned(now.0);
         self.heard.insert(relay, secs);
     }
@@ -45,14 +51,18 @@ impl Clock {
 
     /// Whether that relay has told its time in this run.
     pub fn has_heard(&self, relay: &Pin) -> bool {
-        self.heard.contains_key(relay)
+        !self.is_stale && self.heard.contains_key(relay)
+    }
+
+    /// The own clock shows `own`. On a new day the relays are heard anew: it may have jumped.
+    pub fn tick(&mut self, own: UnixTime) {
+        let before = self.day.replace(own.day());
+        self.is_stale |= before.is_some_and(|before| before != own.day());
     }
 
     /// What is heard from now on counts alone: a clock that was off may have been set.
     pub fn listen_again(&mut self) {
-        if self.is_off() {
-            self.heard.clear();
-        }
+        self.is_stale |= self.is_off();
     }
 
     /// Whether own clock and relays differ too much, and the person has not decided: nothing may be sealed.
@@ -63,7 +73,7 @@ impl Clock {
     /// Whether a relay has confirmed the time in this run: only then is anything erased for its age, lest a clock that
     /// jumps ahead erases everything.
     pub fn is_confirmed(&self) -> bool {
-        !self.heard.is_empty() && !self.is_off()
+        !self.heard.is_empty() && !self.is_stale && !self.is_off()
     }
 
     /// The time that counts when the own clock shows `own`: the relays', where the person has said so.
@@ -120,6 +130,19 @@ mod tests {
         assert_eq!(clock.verdict(NOW), Verdict::Off { secs: 365 * 86_400 });
         clock.believe_relays();
         assert_eq!(clock.verdict(NOW), Verdict::Agreed(NOW.plus(365 * DAY_SECS)));
+    }
+
+    #[test]
+    fn a_clock_that_jumps_is_confirmed_again_before_anything_is_erased() {
+        let mut clock = Clock::default();
+        clock.tick(NOW);
+        clock.handle_hello(HERE, NOW, NOW);
+        assert!(clock.is_confirmed());
+        let later = NOW.plus(365 * DAY_SECS);
+        clock.tick(later);
+        assert!(!clock.is_confirmed() && !clock.has_heard(&HERE));
+        clock.handle_hello(HERE, NOW, later);
+        assert!(clock.is_off());
     }
 
     #[test]

@@ -354,8 +354,6 @@ impl Device {
         self.begin_day(now);
         if self.clock.is_confirmed() {
             self.forget_old(now);
-        }
-        if !self.clock.is_off() {
             self.publish(now, rng);
         }
         self.advance_tickets(now, rng);
@@ -435,6 +433,7 @@ impl Device {
 impl Machine for Device {
     fn handle_answer(&mut self, call: CallId, result: CallResult, now: UnixTime, rng: &mut impl CryptoRng) {
         let Some((relay, purpose)) = self.calls.end(call) else { return };
+        self.clock.tick(now);
         let (own, now) = (now, self.clock.time(now));
         match (purpose, result) {
             (Purpose::Put { case, entry, place }, result) => {
@@ -461,6 +460,7 @@ impl Machine for Device {
     }
 
     fn handle_timeout(&mut self, now: UnixTime, rng: &mut impl CryptoRng) {
+        self.clock.tick(now);
         self.step(self.clock.time(now), rng);
     }
 
@@ -478,6 +478,7 @@ impl Machine for Device {
     }
 
     fn refresh(&mut self, now: UnixTime) {
+        self.clock.tick(now);
         self.clock.listen_again();
         let now = self.clock.time(now);
         self.poll_due.clear();

@@ -206,19 +206,21 @@ impl Requester {
 
     fn ask_for_notices(&mut self, id: LocalId, now: UnixTime) {
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
-        if !conversation.wants_notice(now) || self.clock.is_off() {
+        if !conversation.wants_notice(now) {
             return;
         }
         let today = now.day();
         for relay in conversation.notice_wanted_from(now) {
-            let fetch =
-                conversation.notice_fetch(&relay, today, false).filter(|_| self.clock.has_heard(&relay));
-            self.effects.push(match fetch {
-                Some(request) => {
-                    self.calls.begin(relay, request, Purpose::Notice { id, today, whole: false })
-                }
-                None => self.calls.begin(relay, Request::Hello, Purpose::Hello { id }),
-            });
+            if !self.clock.has_heard(&relay) {
+                self.effects.push(self.calls.begin(relay, Request::Hello, Purpose::Hello { id }));
+                continue;
+            }
+            // By a clock that is off, notices of wrong days would be believed.
+            let is_off = self.clock.is_off();
+            if let Some(request) = conversation.notice_fetch(&relay, today, false).filter(|_| !is_off) {
+                let purpose = Purpose::Notice { id, today, whole: false };
+                self.effects.push(self.calls.begin(relay, request, purpose));
+            }
         }
     }
 
@@ -285,8 +287,9 @@ impl Requester {
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
         let outcome = conversation.handle_notices(relay, today, answer, now);
         if conversation.has_newest_notice(now) && !conversation.run.unchecked.is_empty() {
+            // They are fetched once more, to be judged; nothing is sealed before.
             conversation.run.unchecked.clear();
-            conversation.run.poll_due.clear();
+            conversation.run.look_again();
         }
         match outcome {
             NoticeOutcome::Believed => self.save(id, Batch::new()),
@@ -316,9 +319,7 @@ impl Requester {
             let seen = conversation.take_all(watched.source, &fetched.envelopes, now, &mut batch);
             changed |= seen.changed;
             erase.extend(watch::erase(&watched, &seen.erase));
-            if fetched.more {
-                more.push(watch::go_on(watched, &fetched));
-            }
+            more.extend(watch::go_on(watched, &fetched));
         }
         if changed {
             // What was opened may lead to further mailboxes.
@@ -360,6 +361,7 @@ impl Requester {
 impl Machine for Requester {
     fn handle_answer(&mut self, call: CallId, result: CallResult, now: UnixTime, rng: &mut impl CryptoRng) {
         let Some((relay, purpose)) = self.calls.end(call) else { return };
+        self.clock.tick(now);
         let (own, now) = (now, self.clock.time(now));
         let id = match purpose {
             Purpose::Erase => return,
@@ -395,6 +397,7 @@ impl Machine for Requester {
     }
 
     fn handle_timeout(&mut self, now: UnixTime, rng: &mut impl CryptoRng) {
+        self.clock.tick(now);
         let now = self.clock.time(now);
         let ids: Vec<LocalId> = self.conversations.keys().copied().collect();
         for id in ids {
@@ -417,6 +420,7 @@ impl Machine for Requester {
     }
 
     fn refresh(&mut self, now: UnixTime) {
+        self.clock.tick(now);
         self.clock.listen_again();
         let now = self.clock.time(now);
         for conversation in self.conversations.values_mut() {

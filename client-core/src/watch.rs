@@ -16,14 +16,20 @@ pub(crate) struct Watched<S> {
     /// Only looked at where there is none.
     pub(crate) delete: Option<DeleteAt>,
     pub(crate) start: Start,
+    /// How many answers were read in a row.
+    pub(crate) rounds: u8,
 }
+
+/// Answers that are read in a row at most, 4096 envelopes: 64 full mailboxes. The rest of an intake comes with the next
+/// poll.
+const ROUNDS_MAX: u8 = 64;
 
 impl<S> Watched<S> {
     /// A plain mailbox that is drained.
     pub(crate) fn drained(source: S, secret: &MailboxSecret, relay: &Pin) -> Self {
         let keys = secret.keys();
         let delete = Some(DeleteAt::plain(&keys, relay));
-        Self { source, read: ReadFrom::plain(&keys, relay), delete, start: Start::First }
+        Self { source, read: ReadFrom::plain(&keys, relay), delete, start: Start::First, rounds: 0 }
     }
 
     /// A plain mailbox that is looked at and left as it is.
@@ -57,9 +63,11 @@ pub(crate) fn found<S>(watched: Vec<Watched<S>>, answer: Answer) -> Option<Vec<(
     }
 }
 
-/// The same mailbox, from behind what was found in it.
-pub(crate) fn go_on<S>(watched: Watched<S>, fetched: &Fetched) -> Watched<S> {
-    Watched { start: Start::After(fetched.cursor), ..watched }
+/// The same mailbox, from behind what was found in it, where there is more.
+pub(crate) fn go_on<S>(watched: Watched<S>, fetched: &Fetched) -> Option<Watched<S>> {
+    let rounds = watched.rounds + 1;
+    let goes_on = fetched.more && rounds < ROUNDS_MAX;
+    goes_on.then_some(Watched { start: Start::After(fetched.cursor), rounds, ..watched })
 }
 
 /// The requests that erase those envelopes of a mailbox.

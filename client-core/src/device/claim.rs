@@ -108,9 +108,12 @@ impl Device {
         if self.calls.any(is_claim) {
             return;
         }
-        let Some(relay) = at.or(case.seen_at.first().copied()) else { return };
-        let Some(seat) = self.seats.get(&case.epoch) else { return };
-        let Some(entry) = seat.grant.relay(&relay) else { return };
+        let relay = at.or(case.seen_at.first().copied());
+        let seat = self.seats.get(&case.epoch);
+        let entry = relay.and_then(|relay| seat?.grant.relay(&relay));
+        let (Some(relay), Some(seat), Some(entry)) = (relay, seat, entry) else {
+            return self.note_taken(relay, id);
+        };
         let claim_id = *case.claim.get_or_insert_with(|| fresh_claim(rng));
         let claim = Claim {
             mailbox: seat.grant.intake_at(entry),
@@ -142,18 +145,18 @@ impl Device {
                 case.claim = None;
                 case.retry_at = now.plus(AGAIN_SECS);
             }
-            Answer::Nothing | Answer::NotOpen => self.note_taken(relay, id),
+            Answer::Nothing | Answer::NotOpen => self.note_taken(Some(relay), id),
             _ => case.retry_at = now.plus(AGAIN_SECS),
         }
     }
 
-    /// Nobody gets the request there now: somebody has it, or it is gone.
-    fn note_taken(&mut self, relay: Pin, id: LocalId) {
+    /// Nobody gets the request there now: somebody has it, or it is gone, or no relay can have it any more.
+    fn note_taken(&mut self, relay: Option<Pin>, id: LocalId) {
         let Some(case) = self.cases.get_mut(&id) else { return };
         (case.claim, case.lease) = (None, None);
         match case.stage {
             // Whoever has it there erases it, or has done so.
-            Stage::Talking | Stage::Closed => case.erase_at.retain(|pin| *pin != relay),
+            Stage::Talking | Stage::Closed => case.erase_at.retain(|pin| Some(*pin) != relay),
             Stage::Claimed | Stage::Adopting | Stage::Waiting => {
                 case.stage = Stage::Waiting;
                 case.leased_elsewhere = true;
@@ -183,6 +186,12 @@ impl Device {
 
     pub(super) fn handle_released(&mut self, id: LocalId) {
         let Some(case) = self.cases.get_mut(&id) else { return };
+        if !matches!(case.stage, Stage::Adopting | Stage::Claimed | Stage::Waiting) {
+            return self.settle(
+                Err(DeviceError::NotClaimed),
+                |work| matches!(work, Work::Release { case } if *case == id),
+            );
+        }
         let mut batch = Batch::new();
         case.withdraw_answer(&mut batch);
         case.stage = Stage::Waiting;
@@ -244,6 +253,9 @@ impl Device {
     pub(super) fn note_failed(&mut self, id: LocalId, now: UnixTime) {
         if let Some(case) = self.cases.get_mut(&id) {
             case.retry_at = now.plus(AGAIN_SECS);
+            // Another relay's copy is not kept because this one is down.
+            let copies = case.erase_at.len();
+            case.erase_at.rotate_left(copies.min(1));
         }
     }
 }

@@ -55,9 +55,7 @@ impl Device {
             for request in self.take_all(relay, &watched, &fetched, now) {
                 self.call(relay, request, Purpose::Erase);
             }
-            if fetched.more {
-                more.push(watch::go_on(watched, &fetched));
-            }
+            more.extend(watch::go_on(watched, &fetched));
         }
         for (watched, request) in watch::in_fetches(more) {
             self.call(relay, request, Purpose::Poll { watched });

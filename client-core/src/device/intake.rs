@@ -45,7 +45,7 @@ impl Device {
         let watched = |(epoch, seat): (&Epoch, &super::Seat)| {
             let read = seat.grant.intake_at(seat.grant.relay(relay)?);
             let start = seat.cursors.get(relay).map_or(Start::First, |cursor| Start::After(*cursor));
-            Some(Watched { source: *epoch, read, delete: None, start })
+            Some(Watched { source: *epoch, read, delete: None, start, rounds: 0 })
         };
         live.filter_map(watched).collect()
     }
@@ -64,9 +64,7 @@ impl Device {
                 self.take_requests(watched.source, relay, &fetched.envelopes, now);
                 self.note_read(watched.source, relay, &fetched);
             }
-            if fetched.more {
-                more.push(watch::go_on(watched, &fetched));
-            }
+            more.extend(watch::go_on(watched, &fetched));
         }
         for (watched, request) in watch::in_fetches(more) {
             self.call(relay, request, Purpose::Intake { watched });

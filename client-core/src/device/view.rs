@@ -23,6 +23,8 @@ pub struct QueueItem {
     pub language: [u8; 4],
     /// When this device first saw it.
     pub arrived: UnixTime,
+    /// An earlier request of the same person, as she has proved.
+    pub follows: Option<LocalId>,
     /// Its writer's program marks it with something that this build does not know.
     pub wants_newer: bool,
 }
@@ -67,7 +69,13 @@ impl Device {
         };
         let mut waiting: Vec<&Case> = self.cases.values().filter(is_free).collect();
         waiting.sort_by_key(|case| case.place);
-        waiting.into_iter().map(|case| case.queue_item(records)).collect()
+        waiting.into_iter().map(|case| case.queue_item(self.followed_by(case), records)).collect()
+    }
+
+    /// The case whose request committed to what this one reveals.
+    fn followed_by(&self, case: &Case) -> Option<LocalId> {
+        let mut earlier = self.cases.values().filter(|other| other.id() != case.id());
+        earlier.find(|other| case.request.follows(&other.request)).map(Case::id)
     }
 
     /// The text of a request: the whole of it, or its beginning while parts are missing.
@@ -124,13 +132,14 @@ impl Device {
 }
 
 impl Case {
-    fn queue_item(&self, records: &impl Records) -> Result<QueueItem, StoredError> {
+    fn queue_item(&self, follows: Option<LocalId>, records: &impl Records) -> Result<QueueItem, StoredError> {
         Ok(QueueItem {
             id: self.id(),
             text: self.request_text(records)?,
             complete: self.complete,
             language: self.request.language(),
             arrived: self.arrived,
+            follows,
             wants_newer: self.request.flags().needs_newer(),
         })
     }

@@ -88,9 +88,14 @@ impl Run {
     pub(super) fn begin_day(&mut self, today: Day) {
         if self.day != Some(today) {
             self.day = Some(today);
-            self.polled.clear();
-            self.poll_due.clear();
+            self.look_again();
         }
+    }
+
+    /// All that waits is to be fetched once more.
+    pub(super) fn look_again(&mut self) {
+        self.polled.clear();
+        self.poll_due.clear();
     }
 }
 

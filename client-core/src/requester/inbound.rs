@@ -66,7 +66,7 @@ impl Conversation {
                 let (source, boxed) =
                     (Source::AnswerBox(attempt.pending.contact_hash()), attempt.pending.answer_box());
                 let (read, delete) = (boxed.read_from(relay), Some(boxed.delete_at(relay)));
-                all.push(Watched { source, read, delete, start: Start::First });
+                all.push(Watched { source, read, delete, start: Start::First, rounds: 0 });
             }
         }
         match &self.talk {
