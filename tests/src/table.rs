@@ -46,6 +46,8 @@ pub struct Table {
     pub filter: Option<fn(&Request) -> bool>,
     /// Requests whose answers get lost.
     pub lost: Option<fn(&Request) -> bool>,
+    /// Answers that are given without the relay having done anything.
+    pub lie: Option<fn(&Request) -> Option<Answer>>,
     /// Who sits between the relays and everybody.
     pub meddler: Option<Meddler>,
     /// Every question that reached a relay.
@@ -69,6 +71,7 @@ impl Table {
             ahead_secs: BTreeMap::new(),
             filter: None,
             lost: None,
+            lie: None,
             meddler: None,
             asked: Vec::new(),
         }
@@ -116,6 +119,13 @@ impl Table {
             .expect("an empty disk takes a vault")
     }
 
+    /// An empty vault with room for long texts.
+    pub fn roomy_vault(&mut self) -> Vault<MemoryDisk> {
+        let params = Params::new(8, 1, 1, 2048).expect("within the bounds");
+        let disk = MemoryDisk::new(params.file_bytes());
+        Vault::format(disk, params, PASSPHRASE, &mut self.rng).expect("an empty disk takes a vault")
+    }
+
     /// Opens the vault of a disk.
     pub fn open(&self, disk: MemoryDisk) -> Vault<MemoryDisk> {
         Vault::open(disk, PASSPHRASE).expect("the passphrase of the table opens it")
@@ -125,6 +135,9 @@ impl Table {
     pub fn ask(&mut self, pin: Pin, request: Request) -> CallResult {
         if self.unreachable.contains(&pin) || self.filter.is_some_and(|passes| !passes(&request)) {
             return Err(CallError::Unreachable);
+        }
+        if let Some(lie) = self.lie.and_then(|lie| lie(&request)) {
+            return Ok(lie);
         }
         let relay = self.relays.get_mut(&pin).ok_or(CallError::Unreachable)?;
         let ahead = self.ahead_secs.get(&pin).copied().unwrap_or(0);

@@ -9,7 +9,7 @@ use poterne_client_core::vault::{Params, Vault};
 use rand_core::UnwrapErr;
 use tokio::runtime::Runtime;
 
-use crate::args::{Command, Desk, NewHome, RunArgs, VaultSize};
+use crate::args::{Command, Desk, RunArgs};
 use crate::commands;
 use crate::disk::FileDisk;
 use crate::failure::Failure;
@@ -23,7 +23,7 @@ use crate::texts::Texts;
 pub struct App {
     folder: PathBuf,
     passphrase_file: Option<PathBuf>,
-    vault_size: Option<VaultSize>,
+    new_vault: Option<Params>,
     texts: Texts,
     runtime: Runtime,
     passphrase: Option<Passphrase>,
@@ -39,7 +39,7 @@ impl App {
         Ok(Self {
             folder,
             passphrase_file: run.passphrase_file.clone(),
-            vault_size: run.vault_size,
+            new_vault: run.vault_size.map(|size| size.params()),
             texts,
             runtime,
             passphrase: None,
@@ -81,16 +81,15 @@ impl App {
         }
     }
 
-    fn open(&mut self, if_missing: Option<NewHome>) -> Result<Session, Failure> {
+    fn open(&mut self, if_missing: Option<Params>) -> Result<Session, Failure> {
         if home::has_vault(&self.folder) {
             let home = Home::lock(&self.folder)?;
             let vault = self.open_vault(&home)?;
             return Session::load(home, vault);
         }
-        let role = if_missing.ok_or(Failure::HomeMissing { path: self.folder.display().to_string() })?;
+        let params = if_missing.ok_or(Failure::HomeMissing { path: self.folder.display().to_string() })?;
         let home = Home::lock(&self.folder)?;
-        let params = self.vault_size.map_or_else(|| role.params(), |size| size.params(role));
-        let vault = self.create_vault(&home, params)?;
+        let vault = self.create_vault(&home, self.new_vault.unwrap_or(params))?;
         Session::load(home, vault)
     }
 
@@ -120,10 +119,10 @@ impl App {
 }
 
 /// The vault that a command makes where there is none. What speaks of things that only exist in a vault makes none.
-fn if_missing(command: &Command) -> Option<NewHome> {
+fn if_missing(command: &Command) -> Option<Params> {
     match command {
-        Command::Ask { .. } | Command::Inbox { .. } | Command::Status => Some(NewHome::Requester),
-        Command::Desk(Desk::Create { .. }) => Some(NewHome::Desk),
+        Command::Ask { .. } | Command::Inbox { .. } | Command::Status => Some(Params::requester()),
+        Command::Desk(Desk::Create { .. }) => Some(Params::desk()),
         _ => None,
     }
 }

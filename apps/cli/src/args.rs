@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use poterne_client_core::vault::{MEMORY_KIB_MIN, Params};
+use poterne_client_core::vault::Params;
 
 const EXAMPLES: &str = "\
 Ask for help, with the card that you were given:
@@ -57,51 +57,24 @@ pub struct RunArgs {
     pub vault_size: Option<VaultSize>,
 }
 
-/// Sizes of a new vault, other than those that its role has. For tests.
+/// Sizes of a new vault. A smaller one than a home's own is for tests: it is cheap to guess.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum VaultSize {
     /// 256 MiB and 256 MiB of memory for a guess.
     Desk,
     /// 16 MiB and 64 MiB of memory for a guess.
     Requester,
-    /// Costs next to nothing to guess: 8 MiB, for a desk 32 MiB.
+    /// As small and cheap as the format allows.
     Smallest,
 }
 
-/// Pages of a slot that hold many long texts of one requester.
-const CHEAP_REQUESTER_PAGES: u32 = 1024;
-/// Pages of a slot that hold those of some dozens.
-const CHEAP_DESK_PAGES: u32 = 4096;
-
 impl VaultSize {
     /// Sizes and costs in numbers.
-    pub fn params(self, role: NewHome) -> Params {
-        let cheap =
-            |pages| Params::new(MEMORY_KIB_MIN, 1, 2, pages).expect("the sizes are within the bounds");
-        match (self, role) {
-            (Self::Desk, _) => Params::desk(),
-            (Self::Requester, _) => Params::requester(),
-            (Self::Smallest, NewHome::Desk) => cheap(CHEAP_DESK_PAGES),
-            (Self::Smallest, NewHome::Requester) => cheap(CHEAP_REQUESTER_PAGES),
-        }
-    }
-}
-
-/// Whose home is made.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum NewHome {
-    /// A desk's.
-    Desk,
-    /// A requester's.
-    Requester,
-}
-
-impl NewHome {
-    /// Sizes and costs of its vault.
     pub fn params(self) -> Params {
         match self {
             Self::Desk => Params::desk(),
             Self::Requester => Params::requester(),
+            Self::Smallest => Params::smallest(),
         }
     }
 }

@@ -1,7 +1,15 @@
 //! The machines of requesters and desks around one table: one behaviour a test (docs/spec/client.md).
 
+mod hand;
 mod people;
 
+mod answers;
+mod clock;
+mod crash;
 mod devices;
+mod limits;
+mod lost;
+mod notices;
 mod path;
 mod relays;
+mod rollback;

@@ -43,6 +43,14 @@ pub fn join(table: &mut Table, desk: &mut Desk, index: u16) -> Desk {
     seat
 }
 
+/// Hands over what the coordinator has granted since.
+pub fn pass_grants(table: &mut Table, desk: &mut Desk, other: &mut Desk) {
+    while let Some((_, grant)) = desk.machine.poll_granted() {
+        other.machine.take_grants(vec![grant]);
+    }
+    other.settle(table);
+}
+
 /// Somebody with an empty home.
 pub fn stranger(table: &mut Table) -> Asker {
     Seat::new(Requester::default(), table.vault())
