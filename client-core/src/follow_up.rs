@@ -163,6 +163,11 @@ impl FollowUpReader {
         self.unused.keys().next().is_none_or(|first| *first >= count)
     }
 
+    /// Whether any but the first `count` follow-ups was opened.
+    pub fn has_beyond(&self, count: u16) -> bool {
+        (count..FOLLOW_UPS_MAX).any(|n| !self.unused.contains_key(&n))
+    }
+
     pub(crate) fn to_plain(&self) -> PlainReader {
         PlainReader { unused: self.unused.iter().map(|(n, secret)| (*n, *secret.expose())).collect() }
     }

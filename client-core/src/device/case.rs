@@ -228,6 +228,13 @@ impl Case {
         !told.is_some_and(|told| self.request.follow_ups().has_first(told))
     }
 
+    /// Whether a follow-up was opened that her first message, which counts them, does not know: an older copy of her home
+    /// has sent it.
+    pub(super) fn has_foreign_follow_up(&mut self) -> bool {
+        let told = self.talk.as_ref().and_then(|talk| talk.session.follow_ups_told());
+        told.is_some_and(|told| self.request.follow_ups().has_beyond(told))
+    }
+
     /// Whether her first message has bound the conversation.
     pub(super) fn is_bound(&self) -> bool {
         self.talk.as_ref().is_some_and(|talk| talk.session.is_bound())

@@ -80,9 +80,13 @@ impl Device {
         for envelope in &fetched.envelopes {
             changed |= case.take(watched.source, envelope, now, &mut batch, &mut erase);
         }
-        if matches!(watched.source, Source::FollowUps(_)) && case.is_bound() && !case.reads_follow_ups() {
+        let is_last = matches!(watched.source, Source::FollowUps(_)) && !case.follow_ups_done;
+        if is_last && case.is_bound() && !case.reads_follow_ups() {
             case.follow_ups_done = true;
             changed = true;
+        }
+        if case.stage == Stage::Talking && case.has_foreign_follow_up() {
+            changed |= case.stop();
         }
         let newest = self.seats.values().next_back().map(|seat| &seat.grant.notice);
         if let (Some(numbers), Some(talk), Some(notice)) = (case.peer_moves_to.take(), &mut case.talk, newest)
@@ -129,9 +133,12 @@ impl Case {
         let id = self.id();
         let mut all = Vec::new();
         let is_incomplete = self.stage == Stage::Waiting && !self.complete;
-        if !self.follow_ups_done && (self.is_active() || is_incomplete) {
+        let is_wanted = !self.follow_ups_done && (self.is_active() || is_incomplete);
+        // Behind all that she has sent, only an older copy of her home puts something.
+        let is_watched = self.stage == Stage::Talking && is_first;
+        if is_wanted || is_watched {
             let mailbox = self.request.follow_up_mailbox();
-            let watch = if self.is_bound() { Watched::drained } else { Watched::looked_at };
+            let watch = if self.is_bound() && is_wanted { Watched::drained } else { Watched::looked_at };
             all.push(watch(Source::FollowUps(id), &mailbox, relay));
         }
         let talk = self.talk.as_ref().filter(|_| self.stage == Stage::Talking);
