@@ -137,6 +137,14 @@ impl Requester {
         Ok(())
     }
 
+    /// Takes back the text that was given last, if it is not sealed: it was refused.
+    pub fn withdraw_draft(&mut self, id: LocalId) {
+        if let Some(conversation) = self.conversations.get_mut(&id) {
+            conversation.drafts.pop_back();
+            self.save(id, Batch::new());
+        }
+    }
+
     /// Makes a new first contact with the same desk, which it can tell to come from the same person. What was sealed
     /// for the old one is given up.
     pub fn ask_again(

@@ -87,6 +87,13 @@ impl Device {
         self.cases.get(&id).map(|case| case.request_text(records)).transpose()
     }
 
+    /// Whether a later message of a case is here and an earlier one is not: it may come, or another copy of this home
+    /// has fetched it.
+    pub fn misses_messages(&self, id: LocalId) -> bool {
+        let talk = self.cases.get(&id).and_then(|case| case.talk.as_ref());
+        talk.is_some_and(|talk| talk.session.skipped_keys() > 0)
+    }
+
     /// All cases that were ever claimed here.
     pub fn cases(&self) -> Vec<CaseSummary> {
         let is_case = |case: &&Case| !matches!(case.stage, Stage::Waiting | Stage::Gone);

@@ -40,6 +40,8 @@ pub enum Warning {
         /// Positive when the own clock is behind.
         secs: i64,
     },
+    /// A later message is here and an earlier one is not: it may come, or another copy of this home has fetched it.
+    Missing,
     /// The desk's notice is not believed.
     Notice(NoticeError),
     /// A relay wants to be paid.
@@ -107,7 +109,9 @@ impl Conversation {
             Some(draft) => !talk.has_room_for(&Body::Text(draft.text.clone())),
             None => talk.session.messages_left() == 0,
         });
+        let misses = self.talk.as_ref().is_some_and(|talk| talk.session.skipped_keys() > 0);
         let conditions = [
+            (misses, Warning::Missing),
             (self.replaced > 0, Warning::AnotherVolunteer),
             (self.run.price_wanted, Warning::Price),
             (!self.run.unchecked.is_empty(), Warning::Unchecked),

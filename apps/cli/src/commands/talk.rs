@@ -58,7 +58,11 @@ pub async fn say(session: &mut Session, to: Option<&str>, text: &str) -> Result<
     requester.say(id, text, now, tools.rng()).map_err(|error| refusal(requester, id, error))?;
     let sent = send(requester, tools, id, false).await?;
     match stop(requester, id) {
-        Some(stopped) if !sent.is_stored => Err(stopped),
+        Some(stopped) if !sent.is_stored => {
+            requester.withdraw_draft(id);
+            tools.keep(requester)?;
+            Err(stopped)
+        }
         _ => Ok(sent),
     }
 }
