@@ -136,7 +136,12 @@ impl<C: Calls, R: CryptoRng> Driver<C, R> {
         }
     }
 
-    fn carry_out<M: Machine>(&mut self, machine: &mut M, store: &mut impl Store) -> Result<(), CommitError> {
+    /// Saves what is to be saved, and begins the calls that are to be made.
+    pub fn carry_out<M: Machine>(
+        &mut self,
+        machine: &mut M,
+        store: &mut impl Store,
+    ) -> Result<(), CommitError> {
         while let Some(effect) = machine.poll_effect() {
             match effect {
                 Effect::Save(batch) => store.save(batch, &mut self.rng)?,

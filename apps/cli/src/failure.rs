@@ -175,11 +175,9 @@ impl Failure {
         }
     }
 
-    /// Words that clap refuses. Its first lines say why; the rest repeats the usage.
+    /// Words that clap refuses. They may be a text or a passphrase at the wrong place, so they are not quoted.
     pub fn usage(refused: &clap::Error) -> Self {
-        let text = refused.to_string();
-        let reason = text.split("\n\n").next().unwrap_or_default();
-        Self::Usage { message: format!("{}.", reason.trim_start_matches("error: ").trim_end()) }
+        Self::Usage { message: misunderstood(refused) }
     }
 
     /// Whether what is in memory may be ahead of the vault now.
@@ -191,6 +189,37 @@ impl Failure {
     pub fn home(path: &Path, error: &io::Error) -> Self {
         Self::HomeDenied { path: path.display().to_string(), kind: error.kind() }
     }
+}
+
+/// Why clap refuses words, in its own words where it quotes none of theirs.
+fn misunderstood(refused: &clap::Error) -> String {
+    match refused.kind() {
+        clap::error::ErrorKind::InvalidSubcommand => "There is no such command.".to_owned(),
+        clap::error::ErrorKind::InvalidValue | clap::error::ErrorKind::ValueValidation => {
+            format!("{} does not take this value.", argument(refused).unwrap_or_default())
+        }
+        clap::error::ErrorKind::UnknownArgument => match argument(refused).filter(|name| is_option(name)) {
+            Some(option) => format!("There is no option {option} here."),
+            None => "There are too many words; a text of several words stands in quotation marks.".to_owned(),
+        },
+        _ => {
+            let text = refused.to_string();
+            let reason = text.split("\n\n").next().unwrap_or_default();
+            format!("{}.", reason.trim_start_matches("error: ").trim_end())
+        }
+    }
+}
+
+fn argument(refused: &clap::Error) -> Option<String> {
+    match refused.get(clap::error::ContextKind::InvalidArg)? {
+        clap::error::ContextValue::String(name) => Some(name.clone()),
+        _ => None,
+    }
+}
+
+fn is_option(word: &str) -> bool {
+    let letters = word.strip_prefix("--").unwrap_or_default();
+    !letters.is_empty() && letters.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-')
 }
 
 /// What the operating system refused, in words.

@@ -29,6 +29,7 @@ use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use clap::error::ErrorKind;
 
 use crate::app::App;
 use crate::args::{CommandLine, RunArgs, Words};
@@ -97,12 +98,14 @@ fn language(run: &RunArgs) -> Result<Language, Failure> {
 
 /// Words that clap refuses, and help, which it prints by itself.
 fn refuse(refused: &clap::Error) -> ExitCode {
-    let wants_json = std::env::args_os().any(|word| word == "--json");
-    if refused.use_stderr() && wants_json {
-        let texts = Texts::new(Language::default());
-        Form::Json.tell_failure(&Failure::usage(refused), &texts, &mut io::stderr()).ok();
-    } else {
+    let is_help = refused.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if is_help || !refused.use_stderr() {
         refused.print().ok();
+    } else {
+        let wants_json = std::env::args_os().any(|word| word == "--json");
+        let form = if wants_json { Form::Json } else { Form::People };
+        let texts = Texts::new(Language::of_locale(|name| std::env::var(name).ok()));
+        form.tell_failure(&Failure::usage(refused), &texts, &mut io::stderr()).ok();
     }
     ExitCode::from(if refused.use_stderr() { failure::EXIT_USAGE } else { 0 })
 }

@@ -3,9 +3,11 @@
 //! A home is a requester's or a desk's from its first use on; what lies in the vault says which. Invariant: behind a
 //! failed save the session is over, since the machine may be ahead of the vault; the next command opens it anew.
 
+use std::collections::BTreeSet;
+
 use getrandom::SysRng;
 use poterne_client_core::device::Device;
-use poterne_client_core::effect::Machine;
+use poterne_client_core::effect::{CallError, Machine};
 use poterne_client_core::requester::Requester;
 use poterne_client_core::vault::{Batch, Vault};
 use poterne_protocol::keys::Pin;
@@ -117,15 +119,26 @@ impl Tools {
         self.driver.heard().iter().map(|(pin, outcome)| (pin, outcome.is_ok()))
     }
 
-    /// Said when a relay that the last run asked did not answer.
-    pub fn unreached(&self) -> Option<Warning> {
-        self.heard().any(|(_, answered)| !answered).then_some(Warning::Unreached)
+    /// Said when a relay that the last run asked did not answer, or something else did in its place.
+    pub fn unreached(&self) -> Vec<Warning> {
+        let warning = |outcome: &Result<(), CallError>| match outcome {
+            Ok(()) => None,
+            Err(CallError::WrongPin) => Some(Warning::RelayWrong),
+            Err(_) => Some(Warning::Unreached),
+        };
+        let all: BTreeSet<Warning> = self.driver.heard().values().filter_map(warning).collect();
+        all.into_iter().collect()
     }
 
     /// Sends what waits and fetches what is there, once.
     pub async fn look(&mut self, machine: &mut impl Machine) -> Result<(), Failure> {
         self.driver.run_once(machine, &mut self.vault).await?;
         self.keep_days().await
+    }
+
+    /// Keeps what the machine has decided, without asking any relay and waiting for it.
+    pub fn keep(&mut self, machine: &mut impl Machine) -> Result<(), Failure> {
+        Ok(self.driver.carry_out(machine, &mut self.vault)?)
     }
 
     /// The same, and goes on trying until `is_done`.

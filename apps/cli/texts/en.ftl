@@ -157,9 +157,11 @@ warning-few-notices = Requesters will find this desk for { $days ->
     [one] { $days } day
    *[other] { $days } days
 } more only. Any command that reaches a relay publishes the next days.
+warning-missing = A message is missing so far, though a later one is here. It may still come; if it does not, another copy of this home has fetched it, or it was lost: ask for it again.
 warning-notice = What the relays show as the desk's notice is not genuine, or too old. Nothing is sent before a genuine one is there.
 warning-price = A relay takes nothing without payment now. Your texts are kept here and tried again.
 warning-refused = A relay refuses to open what this desk needs. It may want a permit: ask its operator.
+warning-relay-wrong = What answers at a relay's address is not the relay that belongs there, so it was given nothing. Try another network; if that does not help, ask those who gave you the card or the address.
 warning-rollback = This home is an older copy: a newer one has written in this conversation. Nothing more is sent in it; begin anew with “poterne say --again”.
 warning-unanswered = So much was sent without an answer that no more can be. Wait for the answer.
 warning-unchecked = An answer is there, but who wrote it can't be checked yet. Nothing is sent until it is.

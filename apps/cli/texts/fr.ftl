@@ -157,9 +157,11 @@ warning-few-notices = On ne trouvera plus ce guichet que pendant { $days ->
     [one] { $days } jour
    *[other] { $days } jours
 }. Toute commande qui joint un relais publie les jours suivants.
+warning-missing = Un message manque encore, bien qu'un plus récent soit là. Il peut encore arriver ; sinon, une autre copie de ce dossier l'a pris, ou il est perdu : demandez qu'on le répète.
 warning-notice = Ce que les relais montrent comme avis du guichet n'est pas authentique, ou trop ancien. Rien n'est envoyé avant qu'un avis authentique soit là.
 warning-price = Un relais ne prend rien sans paiement en ce moment. Vos textes sont gardés ici et réessayés.
 warning-refused = Un relais refuse d'ouvrir ce qu'il faut à ce guichet. Il demande peut-être une autorisation : voyez avec qui le gère.
+warning-relay-wrong = Ce qui répond à l'adresse d'un relais n'est pas le relais attendu ; rien ne lui a été donné. Essayez un autre réseau ; si cela n'aide pas, demandez à qui vous a donné la carte ou l'adresse.
 warning-rollback = Ce dossier est une copie ancienne : une plus récente a écrit dans cette conversation. Plus rien n'y est envoyé ; recommencez avec « poterne say --again ».
 warning-unanswered = Tant de messages sont partis sans réponse qu'on ne peut plus en envoyer. Attendez la réponse.
 warning-unchecked = Une réponse est là, mais on ne peut pas encore vérifier qui l'a écrite. Rien n'est envoyé avant.

@@ -257,6 +257,7 @@ pub async fn read(session: &mut Session, case: &str) -> Result<Conversation, Fai
     messages.extend(device.drafts(case).into_iter().map(|text| Shown::draft(Author::Volunteer, text)));
     let mut warnings = warnings(device, tools);
     warnings.extend(is_stopped(device, case).then_some(Warning::CaseStopped));
+    warnings.extend(device.misses_messages(case).then_some(Warning::Missing));
     let id = ("case", Some(case));
     Ok(Conversation { id, reader: Author::Volunteer, now: tools.now(), messages, warnings })
 }
@@ -289,7 +290,7 @@ fn known_request(device: &Device, tools: &Tools, text: &str) -> Result<Option<Lo
 }
 
 fn done(tools: &Tools, case: LocalId, state: &'static str, told: &'static str) -> Done {
-    Done { case, state, told, warnings: tools.unreached().into_iter().collect() }
+    Done { case, state, told, warnings: tools.unreached() }
 }
 
 impl From<CreateError> for Failure {

@@ -25,12 +25,16 @@ pub enum Warning {
     Fork,
     /// Requesters will soon find no notice of this desk: so many days are published, today among them.
     FewNotices { days: u32 },
+    /// A later message is here and an earlier one is not.
+    Missing,
     /// The desk's notice is not believed.
     Notice,
     /// A relay wants to be paid.
     Price,
     /// A relay refuses to open this desk's intakes or logs.
     Refused,
+    /// Something else answers in the place of a relay.
+    RelayWrong,
     /// A newer copy of this home has sent something.
     Rollback,
     /// Not all relays could be reached: there may be more.
@@ -51,9 +55,11 @@ impl Warning {
             Self::Closed => "closed",
             Self::Fork => "fork",
             Self::FewNotices { .. } => "few_notices",
+            Self::Missing => "missing",
             Self::Notice => "notice",
             Self::Price => "price",
             Self::Refused => "refused",
+            Self::RelayWrong => "relay_wrong",
             Self::Rollback => "rollback",
             Self::Unreached => "unreached",
             Self::Unchecked => "unchecked",
@@ -70,9 +76,11 @@ impl Warning {
             Self::Closed => texts.say("warning-closed"),
             Self::Fork => texts.say("warning-fork"),
             Self::FewNotices { days } => texts.with("warning-few-notices", &fluent_args!["days" => days]),
+            Self::Missing => texts.say("warning-missing"),
             Self::Notice => texts.say("warning-notice"),
             Self::Price => texts.say("warning-price"),
             Self::Refused => texts.say("warning-refused"),
+            Self::RelayWrong => texts.say("warning-relay-wrong"),
             Self::Rollback => texts.say("warning-rollback"),
             Self::Unreached => texts.say("warning-unreached"),
             Self::Unchecked => texts.say("warning-unchecked"),
@@ -87,6 +95,7 @@ impl From<requester::Warning> for Warning {
             requester::Warning::AnotherVolunteer => Self::AnotherVolunteer,
             requester::Warning::ClockOff { secs } => Self::ClockOff { secs },
             requester::Warning::Closed => Self::Closed,
+            requester::Warning::Missing => Self::Missing,
             requester::Warning::Notice(_) => Self::Notice,
             requester::Warning::Price => Self::Price,
             requester::Warning::Stopped(Stop::Fork) => Self::Fork,
