@@ -3,6 +3,7 @@
 //! Binaries come from the target folder of the test itself (`cargo xtask test` builds them first); each process is
 //! ended by its owner on drop. Nothing here asserts times.
 
+pub mod disk;
 pub mod home;
 pub mod relay;
 

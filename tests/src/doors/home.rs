@@ -163,6 +163,11 @@ impl Shell {
         serde_json::from_str(&answer).unwrap_or_else(|_| panic!("{line} was answered {answer:?}"))
     }
 
+    /// The id of its process.
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Ends the input and waits for the end.
     pub fn end(mut self) -> ExitStatus {
         drop(self.input.take());

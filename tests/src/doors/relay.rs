@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -21,9 +21,15 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Makes a relay in `folder` and starts it.
+    /// Makes a relay in `folder` on a free port and starts it.
     pub fn start(folder: &Path) -> Self {
-        let port = free_port();
+        let mut relay = Self::init(folder, free_port());
+        relay.run();
+        relay
+    }
+
+    /// Makes a relay in `folder`, without starting it.
+    pub fn init(folder: &Path, port: u16) -> Self {
         let output = Command::new(binary("poterne-relay"))
             .args(["init", "--json", "--listen", &format!("127.0.0.1:{port}"), "--dir"])
             .arg(folder)
@@ -32,14 +38,23 @@ impl Relay {
         assert!(output.status.success(), "init failed: {}", String::from_utf8_lossy(&output.stderr));
         let answer: serde_json::Value = serde_json::from_slice(&output.stdout).expect("init answers JSON");
         let address = answer["address"].as_str().expect("init tells the address").to_owned();
-        let mut relay = Self { folder: folder.to_owned(), address, process: None, log: Arc::default() };
-        relay.run();
-        relay
+        Self { folder: folder.to_owned(), address, process: None, log: Arc::default() }
     }
 
     /// `poterne-relay://host:port#pin`.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        let port = self.address.split(['#', ':']).nth(2).and_then(|port| port.parse().ok());
+        port.expect("the address names a port of loopback")
+    }
+
+    /// The folder with its config and its data.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Everything that the relay has written to its log so far, over all its lives.
@@ -55,18 +70,37 @@ impl Relay {
         }
     }
 
+    /// SIGTERM, and waits for the end.
+    pub fn terminate(&mut self) -> ExitStatus {
+        self.signal("TERM");
+        let mut process = self.process.take().expect("it runs");
+        process.wait().expect("a child can be waited for")
+    }
+
+    /// SIGSTOP: it stands still, with all its connections.
+    pub fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.process_id().to_string();
+        let status = Command::new("kill").args(["-s", name, &id]).status().expect("kill runs");
+        assert!(status.success(), "kill -s {name} failed");
+    }
+
+    /// The id of its process.
+    pub fn process_id(&self) -> u32 {
+        self.process.as_ref().expect("it runs").id()
+    }
+
     /// Starts it again after [`Relay::kill`], and waits until it says that it is ready.
     pub fn run(&mut self) {
-        let mut process = Command::new(binary("poterne-relay"))
-            .args(["run", "--config"])
-            .arg(self.folder.join("relay.toml"))
-            .env("POTERNE_RELAY_LOG_LEVEL", "trace")
-            .env("POTERNE_RELAY_METRICS_PORT", "0")
-            .env("POTERNE_RELAY_SEGMENT_MIB", "1")
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("poterne-relay run starts");
+        let mut process = self.command().spawn().expect("poterne-relay run starts");
         let stderr = process.stderr.take().expect("stderr is piped");
         self.process = Some(process);
         let (log, begin) = (Arc::clone(&self.log), self.log().len());
@@ -83,6 +117,26 @@ impl Relay {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
+
+    /// What `run` says where it refuses to.
+    pub fn refusal(&self) -> String {
+        let output = self.command().output().expect("poterne-relay run runs");
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(binary("poterne-relay"));
+        command.args(["run", "--config"]).arg(self.folder.join("relay.toml"));
+        command
+            .env("POTERNE_RELAY_LOG_LEVEL", "trace")
+            .env("RUST_LOG", "trace")
+            .env("POTERNE_RELAY_METRICS_PORT", "0")
+            .env("POTERNE_RELAY_SEGMENT_MIB", "1")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        command
+    }
 }
 
 impl Drop for Relay {
@@ -91,6 +145,7 @@ impl Drop for Relay {
     }
 }
 
+/// A UDP port of loopback that was free a moment ago.
 fn free_port() -> u16 {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback has a free port");
     socket.local_addr().expect("a bound socket has an address").port()

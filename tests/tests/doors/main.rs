@@ -2,6 +2,12 @@
 //!
 //! Each module is one promise seen from outside. No test asserts a time; each has a folder and a relay of its own.
 
+mod canaries;
 mod first_light;
+mod killed;
+mod refused;
+mod rollback;
 mod script;
 mod stage;
+mod up;
+mod wire;

@@ -25,7 +25,7 @@ fn a_desk_answers_as_scripts_expect() {
 
     stage.asker("one", "Допоможіть");
     let queue = stage.desk.run(&["queue"]);
-    assert_eq!(fields(&queue[0]), ["age_secs", "complete", "id", "language", "text"]);
+    assert_eq!(fields(&queue[0]), ["age_secs", "complete", "id", "language", "needs_newer", "text"]);
     assert!(is_id(&queue[0]["id"]) && queue[0]["age_secs"].is_u64());
     assert_eq!((&queue[0]["text"], &queue[0]["complete"]), (&json!("Допоможіть"), &json!(true)));
 
