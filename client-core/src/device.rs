@@ -435,6 +435,9 @@ impl Machine for Device {
         let Some((relay, purpose)) = self.calls.end(call) else { return };
         self.clock.tick(now);
         let (own, now) = (now, self.clock.time(now));
+        for case in self.cases.values_mut() {
+            case.thread.outbox.note_reached(&relay, result.is_ok(), now);
+        }
         match (purpose, result) {
             (Purpose::Put { case, entry, place }, result) => {
                 self.handle_put(case, entry, place, &result, now)

@@ -2,7 +2,7 @@
 //!
 //! An envelope and the state that sealed it are in the vault before the first put; only these bytes are ever put again.
 //! Where there are two relays it is put at the first, and at the second when the first has not said *stored* within 15
-//! seconds, or when nothing has shown within 4 hours that it was opened.
+//! seconds, when nothing has shown within 4 hours that it was opened, or when the first can't be reached for 10 minutes.
 //!
 //! Invariant: an entry leaves the outbox only when it is shown to have been opened, is withdrawn, or has expired; so a
 //! crash can repeat a put but never lose one.
@@ -24,6 +24,8 @@ use crate::stored::StoredError;
 pub const SECOND_RELAY_AFTER_SECS: u64 = 15;
 /// Seconds without a sign that it was opened after which an envelope is put at the second relay too.
 pub const SECOND_COPY_AFTER_SECS: u64 = 4 * 3600;
+/// Seconds for which a relay that has an envelope can't be reached before it is put at the other one too.
+pub const COPY_WHEN_SILENT_SECS: u64 = 600;
 /// Seconds before the first repetition of a put; each further one waits twice as long.
 const RETRY_FIRST_SECS: u64 = 2;
 /// Seconds between repetitions at most.
@@ -63,6 +65,8 @@ pub enum PutOutcome {
 pub struct Outbox {
     next: EntryId,
     entries: BTreeMap<EntryId, Entry>,
+    /// Relays that can't be reached, since when, in this run.
+    silent: BTreeMap<Pin, UnixTime>,
 }
 
 /// When an entry may be put.
@@ -151,7 +155,7 @@ impl Outbox {
         let mut all_stored = true;
         for (id, entry) in &mut self.entries {
             if entry.turn.has_come(all_stored) {
-                entry.take_due(*id, now, &mut due);
+                entry.take_due(*id, &self.silent, now, &mut due);
             }
             all_stored &= entry.is_stored();
         }
@@ -189,10 +193,19 @@ impl Outbox {
         let mut all_stored = true;
         let mut due = Vec::new();
         for entry in self.entries.values() {
-            due.extend(entry.due_times().filter(|_| entry.turn.has_come(all_stored)));
+            due.extend(entry.due_times(&self.silent).filter(|_| entry.turn.has_come(all_stored)));
             all_stored &= entry.is_stored();
         }
         due.into_iter().min()
+    }
+
+    /// A relay has answered anything at all, or can't be reached.
+    pub fn note_reached(&mut self, relay: &Pin, is_reached: bool, now: UnixTime) {
+        if is_reached {
+            self.silent.remove(relay);
+        } else {
+            self.silent.entry(*relay).or_insert(now);
+        }
     }
 
     /// Makes everything that waits for a repetition due at once.
@@ -250,9 +263,15 @@ impl Entry {
         self.places.iter().any(|place| matches!(place.state, PlaceState::Stored(_)))
     }
 
-    fn take_due(&mut self, id: EntryId, now: UnixTime, due: &mut Vec<(EntryId, usize, Pin, Request)>) {
+    fn take_due(
+        &mut self,
+        id: EntryId,
+        silent: &BTreeMap<Pin, UnixTime>,
+        now: UnixTime,
+        due: &mut Vec<(EntryId, usize, Pin, Request)>,
+    ) {
         for number in 0..self.places.len() {
-            if self.place_due(number).is_some_and(|at| at <= now) {
+            if self.place_due(number, silent).is_some_and(|at| at <= now) {
                 self.first_try.get_or_insert(now);
                 let place = &mut self.places[number];
                 place.state = PlaceState::UnderWay;
@@ -263,25 +282,22 @@ impl Entry {
     }
 
     /// When that place is to be put at; `None` when it needs no put.
-    fn place_due(&self, number: usize) -> Option<UnixTime> {
+    fn place_due(&self, number: usize, silent: &BTreeMap<Pin, UnixTime>) -> Option<UnixTime> {
         let place = &self.places[number];
         if place.state != PlaceState::Waiting {
             return None;
         }
-        let first_stored = self.places.iter().find_map(|other| match other.state {
-            PlaceState::Stored(at) => Some(at),
-            _ => None,
-        });
-        match (number, first_stored, self.first_try) {
-            (_, Some(at), _) => Some(place.due.max(at.plus(SECOND_COPY_AFTER_SECS))),
+        let copied_from = self.places.iter().find_map(|other| other.copied_from(silent));
+        match (number, copied_from, self.first_try) {
+            (_, Some(from), _) => Some(place.due.max(from)),
             (0, None, _) => Some(place.due),
             (_, None, Some(tried)) => Some(place.due.max(tried.plus(SECOND_RELAY_AFTER_SECS))),
             (_, None, None) => None,
         }
     }
 
-    fn due_times(&self) -> impl Iterator<Item = UnixTime> {
-        (0..self.places.len()).filter_map(|number| self.place_due(number))
+    fn due_times(&self, silent: &BTreeMap<Pin, UnixTime>) -> impl Iterator<Item = UnixTime> {
+        (0..self.places.len()).filter_map(|number| self.place_due(number, silent))
     }
 
     fn put(&self, number: usize) -> Request {
@@ -291,6 +307,14 @@ impl Entry {
 }
 
 impl Place {
+    /// Where it is stored: from when on a copy belongs at the other relay.
+    fn copied_from(&self, silent: &BTreeMap<Pin, UnixTime>) -> Option<UnixTime> {
+        let PlaceState::Stored(at) = self.state else { return None };
+        let unopened = at.plus(SECOND_COPY_AFTER_SECS);
+        let silent = silent.get(&self.target.relay).map(|since| since.plus(COPY_WHEN_SILENT_SECS));
+        Some(silent.map_or(unopened, |silent| silent.min(unopened)))
+    }
+
     fn wait(&mut self, now: UnixTime, at_least_secs: u64) {
         let backoff = RETRY_FIRST_SECS << self.tries.saturating_sub(1).min(8);
         self.state = PlaceState::Waiting;
@@ -341,7 +365,7 @@ impl Outbox {
         for entry in &plain.entries {
             entries.insert(entry.id, Entry::from_plain(entry, envelope(entry.id)?)?);
         }
-        Ok(Self { next: plain.next, entries })
+        Ok(Self { next: plain.next, entries, silent: BTreeMap::new() })
     }
 }
 
@@ -435,6 +459,17 @@ mod tests {
         outbox.handle_outcome(id, 0, &Ok(Answer::Stored), NOW);
         assert_eq!(places(outbox.take_due(NOW.plus(SECOND_COPY_AFTER_SECS - 1))), []);
         assert_eq!(places(outbox.take_due(NOW.plus(SECOND_COPY_AFTER_SECS))), [(id, 1)]);
+    }
+
+    #[test]
+    fn an_envelope_is_put_at_the_second_relay_when_the_first_has_been_dead_for_ten_minutes() {
+        let mut outbox = Outbox::default();
+        let id = outbox.push(envelope(1), Class::THIRTY, targets(), NOW);
+        outbox.take_due(NOW);
+        outbox.handle_outcome(id, 0, &Ok(Answer::Stored), NOW);
+        outbox.note_reached(&targets()[0].relay, false, NOW.plus(60));
+        assert_eq!(places(outbox.take_due(NOW.plus(659))), []);
+        assert_eq!(places(outbox.take_due(NOW.plus(660))), [(id, 1)]);
     }
 
     #[test]

@@ -371,6 +371,9 @@ impl Machine for Requester {
         let Some((relay, purpose)) = self.calls.end(call) else { return };
         self.clock.tick(now);
         let (own, now) = (now, self.clock.time(now));
+        for conversation in self.conversations.values_mut() {
+            conversation.thread.outbox.note_reached(&relay, result.is_ok(), now);
+        }
         let id = match purpose {
             Purpose::Erase => return,
             Purpose::Hello { id } => {

@@ -308,3 +308,44 @@ impl From<&DraftPlain> for Draft {
         Self::new(&plain.text, UnixTime(plain.written))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::vault::memory::MemoryDisk;
+    use crate::vault::{Params, Vault};
+
+    #[test]
+    fn a_body_of_an_unknown_type_is_kept_and_shown_as_needing_a_newer_version() {
+        let (mut rng, now) = (crate::fixture::rng(1), crate::fixture::now());
+        let mut thread = Thread::new(LocalId([1; 8]), Author::Requester);
+        let mut batch = Batch::new();
+        let body = Body::parse(200, b"from a later version");
+        assert_eq!(thread.hear(Heard { chain: 0, whole: Some((0, body)) }, now, &mut batch), None);
+        let disk = MemoryDisk::new(Params::smallest().file_bytes());
+        let mut vault = Vault::format(disk, Params::smallest(), b"words", &mut rng).unwrap();
+        vault.commit(batch, &mut rng).unwrap();
+        let shown = transcript::read(&vault, thread.id).unwrap();
+        let expected = Content::Newer { kind: 200, body: b"from a later version".to_vec() };
+        assert!(shown.len() == 1 && shown[0].content == expected);
+    }
+
+    #[test]
+    fn an_acknowledged_text_is_read() {
+        let now = crate::fixture::now();
+        let mut thread = Thread::new(LocalId([1; 8]), Author::Requester);
+        let (mut batch, at) = (Batch::new(), Position::ratchet(0, 1, 3));
+        thread.note_sent(
+            at,
+            &Draft { text: Zeroizing::new("hello".into()), written: now },
+            vec![],
+            &mut batch,
+        );
+        thread.note_stored();
+        let ack = Ack { is_read: true, chain: 1, first: 2, last: 4 };
+        thread.hear(Heard { chain: 2, whole: Some((0, Body::Ack(vec![ack]))) }, now, &mut batch);
+        assert_eq!(thread.sent[&at].state, SentState::Read);
+    }
+}
