@@ -7,6 +7,7 @@ mod command;
 mod crates;
 #[cfg(test)]
 mod house;
+mod model;
 mod msrv;
 mod named;
 mod node;
@@ -30,7 +31,7 @@ Usage: cargo xtask COMMAND
   soak NAME      one long run with full counts
   bench NAME     one table of figures
   fuzz [NAME]    one fuzz target (needs nightly and cargo-fuzz)
-  model          the symbolic model of the protocol";
+  model [NAME]   the symbolic models, against their recorded results (needs Verifpal)";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -48,7 +49,8 @@ fn dispatch(words: &[&str]) -> anyhow::Result<ExitCode> {
         ["up"] => up::run(false),
         ["up", "--fresh"] => up::run(true),
         ["test", steps @ ..] => test::run(steps),
-        [kind @ ("soak" | "bench" | "fuzz" | "model"), rest @ ..] => named::run(kind, rest),
+        ["model", rest @ ..] => model::run(rest),
+        [kind @ ("soak" | "bench" | "fuzz"), rest @ ..] => named::run(kind, rest),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(ExitCode::SUCCESS)

@@ -1,4 +1,4 @@
-//! Runs that have a name: `soak NAME`, `bench NAME`, `fuzz [NAME]`, `model`. Only what exists is listed.
+//! Runs that have a name: `soak NAME`, `bench NAME`, `fuzz [NAME]`. Only what exists is listed.
 
 use std::process::ExitCode;
 
@@ -59,7 +59,7 @@ mod tests {
 
     const SOME: &[Run] = &[
         Run { kind: "soak", name: "world", about: "200 seeds", cargo_words: &["test"], environment: &[] },
-        Run { kind: "model", name: "", about: "all queries", cargo_words: &["run"], environment: &[] },
+        Run { kind: "fuzz", name: "", about: "every target", cargo_words: &["run"], environment: &[] },
     ];
 
     #[test]
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_run_without_a_name_needs_none() {
-        assert_eq!(pick(SOME, "model", &[]).map(|run| run.about), Ok("all queries"));
+        assert_eq!(pick(SOME, "fuzz", &[]).map(|run| run.about), Ok("every target"));
     }
 
     #[test]
