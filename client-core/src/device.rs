@@ -276,6 +276,7 @@ impl Device {
             Stage::Claimed | Stage::Adopting | Stage::Talking => {
                 found.drafts.push_back(Draft::new(text, now));
                 self.save(case, Batch::new());
+                self.forget_release(case);
                 self.begin(Work::Reply { case }, now, rng)
             }
             Stage::Closed | Stage::Stopped => self.refused(DeviceError::Over),
@@ -452,11 +453,15 @@ impl Machine for Device {
             (Purpose::Claim { case }, Ok(answer)) => self.handle_claimed(relay, case, answer, now, rng),
             (Purpose::Extend { case }, Ok(answer)) => self.handle_extended(case, answer, now),
             (Purpose::EraseRequest { case }, Ok(Answer::Done)) => self.handle_request_erased(case),
-            (Purpose::Release { case }, Ok(_)) => self.handle_released(case),
+            (Purpose::Release { case }, Ok(Answer::Done)) => self.handle_released(case),
             (Purpose::Poll { watched }, Err(_)) => self.note_silent(relay, &watched),
-            (Purpose::Claim { case } | Purpose::Extend { case } | Purpose::EraseRequest { case }, _) => {
-                self.note_failed(case, now);
-            }
+            (
+                Purpose::Claim { case }
+                | Purpose::Extend { case }
+                | Purpose::EraseRequest { case }
+                | Purpose::Release { case },
+                _,
+            ) => self.note_failed(case, now),
             _ => {}
         }
         self.step(self.clock.time(own), rng);

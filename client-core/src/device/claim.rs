@@ -24,7 +24,7 @@ impl Device {
             match self.tickets.get(&ticket).cloned() {
                 Some(Work::Claim { wanted, tried }) => self.advance_claim(ticket, wanted, tried, now, rng),
                 Some(Work::Close { case }) => self.advance_close(case, now, rng),
-                Some(Work::Release { case }) => self.advance_release(case),
+                Some(Work::Release { case }) => self.advance_release(case, now),
                 Some(Work::Reply { .. }) | None => {}
             }
         }
@@ -170,13 +170,15 @@ impl Device {
         }
     }
 
-    fn advance_release(&mut self, id: LocalId) {
+    fn advance_release(&mut self, id: LocalId, now: UnixTime) {
         let is_release =
             |_: &Pin, purpose: &Purpose| matches!(purpose, Purpose::Release { case } if *case == id);
         if self.calls.any(is_release) {
             return;
         }
-        match self.cases.get(&id).and_then(|case| case.lease) {
+        let Some(case) = self.cases.get(&id) else { return };
+        match case.lease {
+            Some(_) if now < case.retry_at => {}
             Some(lease) => {
                 self.call(lease.relay, Request::Release(lease.token), Purpose::Release { case: id })
             }
@@ -184,13 +186,21 @@ impl Device {
         }
     }
 
+    /// Nothing is to be given back any more: what was asked for later counts.
+    pub(super) fn forget_release(&mut self, id: LocalId) {
+        let is_release = |work: &Work| matches!(work, Work::Release { case } if *case == id);
+        self.settle(Err(DeviceError::NotClaimed), is_release);
+    }
+
+    /// The lease is over. Where an answer was written since, nobody wants that any more: the request is claimed again.
     pub(super) fn handle_released(&mut self, id: LocalId) {
+        let is_wanted = |work: &Work| matches!(work, Work::Release { case } if *case == id);
+        if !self.tickets.values().any(is_wanted) {
+            return;
+        }
         let Some(case) = self.cases.get_mut(&id) else { return };
         if !matches!(case.stage, Stage::Adopting | Stage::Claimed | Stage::Waiting) {
-            return self.settle(
-                Err(DeviceError::NotClaimed),
-                |work| matches!(work, Work::Release { case } if *case == id),
-            );
+            return self.forget_release(id);
         }
         let mut batch = Batch::new();
         case.withdraw_answer(&mut batch);

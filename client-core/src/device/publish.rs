@@ -52,6 +52,7 @@ impl Device {
         if is_early || is_busy {
             return;
         }
+        self.publish_due.remove(&pin);
         if let Some(request) =
             self.coordinator.as_ref().and_then(|coordinator| coordinator.request(&pin, step))
         {

@@ -128,6 +128,46 @@ fn requests_of_one_second_are_claimed_in_the_order_of_their_arrival() {
 }
 
 #[test]
+fn an_answer_counts_more_than_a_release_that_no_relay_has_heard_of() {
+    let mut table = Table::new(12, 1);
+    let mut desk = desk(&mut table);
+    let (mut asker, conversation) = ask(&mut table, &desk, "Help me");
+    let case = claim(&mut table, &mut desk);
+    table.unreachable = table.addresses().iter().map(|address| address.pin).collect();
+    let release = desk.machine.release(case, table.now, &mut table.rng);
+    desk.settle(&mut table);
+    table.unreachable.clear();
+    reply(&mut table, &mut desk, case, "I am here");
+    assert_eq!(desk.machine.outcome(release), Some(Err(DeviceError::NotClaimed)));
+    asker.refresh(&mut table);
+    say(&mut table, &mut asker, conversation, "Thank you");
+    desk.refresh(&mut table);
+    let expected = ["requester: Help me", "volunteer: I am here", "requester: Thank you"];
+    assert_eq!(messages(&desk, case), expected);
+}
+
+#[test]
+fn a_release_that_comes_after_an_answer_takes_nothing_back() {
+    let mut table = Table::new(14, 1);
+    let mut desk = desk(&mut table);
+    let (mut asker, conversation) = ask(&mut table, &desk, "Help me");
+    let case = claim(&mut table, &mut desk);
+    table.unreachable = table.addresses().iter().map(|address| address.pin).collect();
+    let answer = desk.machine.reply(case, "I am here", table.now, &mut table.rng);
+    desk.settle(&mut table);
+    let release = desk.machine.release(case, table.now, &mut table.rng);
+    desk.settle(&mut table);
+    table.unreachable.clear();
+    table.now = table.now.plus(10);
+    desk.refresh(&mut table);
+    let outcomes = [desk.machine.outcome(answer), desk.machine.outcome(release)];
+    asker.refresh(&mut table);
+    let was_answered = messages(&asker, conversation).len() == 2;
+    let is_released = outcomes[1] == Some(Ok(Outcome::Released));
+    assert_ne!(was_answered, is_released, "{outcomes:?}");
+}
+
+#[test]
 fn a_released_request_can_be_claimed_again() {
     let mut table = Table::new(6, 1);
     let mut desk = desk(&mut table);
