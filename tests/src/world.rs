@@ -11,6 +11,7 @@ mod ledger;
 mod network;
 mod resident;
 mod talks;
+mod town;
 mod trace;
 
 pub mod actors;
@@ -32,7 +33,8 @@ pub use host::Host;
 pub use ledger::Ledger;
 pub use network::Weather;
 pub use resident::{Habits, Home, Living, Person, Resident, SharedDisk};
-pub use talks::{Shown, Talks};
+pub use talks::{Line, Shown, Talks};
+pub use town::{Plan, Town};
 pub use trace::Trace;
 
 /// Milliseconds since 1970-01-01 UTC.
@@ -108,8 +110,14 @@ struct Inhabitant {
     /// The calls under way: the world's number -> the actor's.
     open: BTreeMap<u64, u64>,
     timer: Option<Moment>,
+    /// How often in a row the timer rang and changed nothing of what is due.
+    rings: u32,
 }
 
+/// How often in a row a timer may ring for nothing.
+const RINGS_MAX: u32 = 5;
+/// Milliseconds after which a timer that was due already rings.
+const AGAIN_MS: u64 = 2000;
 /// Milliseconds after which a client gives a call up, beyond the seconds that it asked the relay to wait.
 const CALL_MS: u64 = 20_000;
 
@@ -149,7 +157,15 @@ impl World {
         let dice = ChaCha20Rng::seed_from_u64(self.dice.next_u64());
         let number = self.actors.len();
         let actor = Box::new(actor);
-        self.actors.push(Inhabitant { actor, dice, life: 0, calls: 0, open: BTreeMap::new(), timer: None });
+        self.actors.push(Inhabitant {
+            actor,
+            dice,
+            life: 0,
+            calls: 0,
+            open: BTreeMap::new(),
+            timer: Some(self.now),
+            rings: 0,
+        });
         self.plan(0, Event::TimerRings(number));
         self.plan_crash_of_actor(number);
     }
@@ -171,7 +187,7 @@ impl World {
             let ((at, _), event) = entry.remove_entry();
             self.now = at;
             self.trace.note(at, &event);
-            self.happen(event).map_err(|what| self.failure(what))?;
+            self.happen(event).map_err(|what| self.fails(what))?;
         }
         self.now = end;
         Ok(())
@@ -182,11 +198,12 @@ impl World {
         let complaints = self.ledger.borrow().complaints();
         match complaints.first() {
             None => Ok(self.trace.clone()),
-            Some(first) => Err(self.failure(format!("{} complaints, the first: {first}", complaints.len()))),
+            Some(first) => Err(self.fails(format!("{} complaints, the first: {first}", complaints.len()))),
         }
     }
 
-    fn failure(&self, what: String) -> Failure {
+    /// A failure of this run, here and now.
+    pub fn fails(&self, what: String) -> Failure {
         Failure { seed: self.seed, at: self.now, what }
     }
 
@@ -202,7 +219,7 @@ impl World {
             Event::RequestArrives(pin, caller, request) => {
                 return self.with_host(&pin, |host, now, out| host.request(caller, request, now, out));
             }
-            Event::TimerRings(number) => self.ring(number),
+            Event::TimerRings(number) => return self.ring(number),
             Event::WaitIsOver(pin, number) => {
                 return self.with_host(&pin, |host, now, out| host.end_wait(number, now, out));
             }
@@ -266,11 +283,22 @@ impl World {
         }
     }
 
-    fn ring(&mut self, number: usize) {
+    /// A timer that was set anew rings for its last setting only. Who has done what was due is due later. One who is always due keeps its shell awake for nothing.
+    fn ring(&mut self, number: usize) -> Result<(), String> {
         let (now, inhabitant) = (self.now.unix(), &mut self.actors[number]);
+        if inhabitant.timer != Some(self.now) {
+            return Ok(());
+        }
         inhabitant.timer = None;
         inhabitant.actor.handle_timeout(now, &mut inhabitant.dice);
         self.drain(number);
+        let inhabitant = &mut self.actors[number];
+        let is_due = inhabitant.actor.poll_timeout().is_some_and(|due| due <= now);
+        inhabitant.rings = if is_due { inhabitant.rings + 1 } else { 0 };
+        match inhabitant.rings {
+            RINGS_MAX => Err(format!("actor {number} is due again and again, and does nothing")),
+            _ => Ok(()),
+        }
     }
 
     /// Carries out what an actor wants, and sets its timer.
@@ -279,7 +307,7 @@ impl World {
             self.send_request(number, call);
         }
         let Some(due) = self.actors[number].actor.poll_timeout() else { return };
-        let due = Moment(1000 * due.0).max(self.now.plus_ms(1));
+        let due = Moment(1000 * due.0).max(self.now.plus_ms(AGAIN_MS));
         if self.actors[number].timer.is_none_or(|timer| due < timer) {
             self.actors[number].timer = Some(due);
             self.plan(due.0 - self.now.0, Event::TimerRings(number));

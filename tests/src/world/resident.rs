@@ -37,11 +37,15 @@ pub trait Person<M> {
     fn act(&mut self, machine: &mut M, home: &Home, now: UnixTime, dice: &mut ChaCha20Rng);
     /// When the person next wants to act.
     fn poll_timeout(&self) -> Option<UnixTime>;
+    /// The machine was started again: what was asked of it and not answered is forgotten.
+    fn restarted(&mut self) {}
 }
 
 /// How a resident's machine is treated.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Habits {
+    /// The sizes of the vault.
+    pub vault: Params,
     /// In how many of a thousand saves the power goes.
     pub cut_permille: u64,
     /// The mutant: calls are made before the saves that they rely on.
@@ -61,14 +65,15 @@ pub struct Resident<M, P> {
 }
 
 impl<M: Living, P: Person<M>> Resident<M, P> {
-    /// Somebody whose vault holds what `first` says, and the machine that comes out of it.
-    pub fn new(first: Vec<Batch>, person: P, habits: Habits, dice: &mut ChaCha20Rng) -> Self {
-        let params = Params::smallest();
-        let disk = SharedDisk::new(params.file_bytes());
-        let mut home =
-            Vault::format(disk.clone(), params, PASSPHRASE, dice).expect("a whole disk takes a vault");
-        for batch in first {
-            home.commit(batch, dice).expect("a whole disk takes a commit");
+    /// Somebody with a fresh vault in which the machine is at home. Calls that it wanted to make are forgotten.
+    pub fn new(mut machine: M, person: P, habits: Habits, dice: &mut ChaCha20Rng) -> Self {
+        let disk = SharedDisk::new(habits.vault.file_bytes());
+        let vault = Vault::format(disk.clone(), habits.vault, PASSPHRASE, dice);
+        let mut home = vault.expect("a whole disk takes a vault");
+        while let Some(effect) = machine.poll_effect() {
+            if let Effect::Save(batch) = effect {
+                home.commit(batch, dice).expect("a whole disk takes a commit");
+            }
         }
         let machine = M::load(&home);
         Self { disk, home, machine, person, habits, life: 0, has_news: true, late: Vec::new() }
@@ -115,6 +120,7 @@ impl<M: Living, P: Person<M>> Resident<M, P> {
         self.home =
             Vault::open(self.disk.clone(), PASSPHRASE).expect("a vault opens after a cut at any write");
         self.machine = M::load(&self.home);
+        self.person.restarted();
         self.life += 1;
         self.has_news = true;
     }

@@ -4,15 +4,27 @@
 //!
 //! - her home shows each of her texts once, in the order in which she wrote them;
 //! - exactly one case of all devices is her conversation: it shows all her texts, once and in order, and its own texts
-//!   are those that her home shows, once and in order;
-//! - every text that a volunteer wrote in that case has come.
+//!   are those that her home shows in its newest thread, once and in order;
+//! - before it there may have been others, each replaced before she had sent anything in it: what her home shows of such
+//!   a thread are the first texts of another case, once and in order.
 
 use std::collections::BTreeMap;
 
 use poterne_client_core::transcript::Author;
 
+/// One text that a home shows.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Line {
+    /// Which beginning of the conversation it belongs to.
+    pub thread: u16,
+    /// Who wrote it.
+    pub author: Author,
+    /// What it says.
+    pub text: String,
+}
+
 /// What a home shows of one conversation, oldest first.
-pub type Shown = Vec<(Author, String)>;
+pub type Shown = Vec<Line>;
 
 /// The books of a world's conversations.
 #[derive(Debug, Default)]
@@ -45,22 +57,28 @@ impl Talks {
         if own != wanted.iter().collect::<Vec<_>>() {
             return Some(format!("{name} wrote {} texts, her home shows {}", wanted.len(), brief(&own)));
         }
-        let answers = texts(shown, Author::Volunteer);
         let cases = self.cases_of(name);
-        let is_hers = |case: &&Shown| {
+        let newest = shown.iter().map(|line| line.thread).max().unwrap_or(0);
+        let answers = of_thread(shown, newest);
+        let is_hers = |case: &Shown| {
             texts(case, Author::Requester) == own
                 && texts(case, Author::Volunteer) == answers
                 && !answers.is_empty()
         };
-        match cases.iter().filter(|(_, case)| is_hers(case)).count() {
-            1 => None,
-            count => Some(format!(
-                "{name}: {count} conversations; she wrote {} and got {}; cases: {}",
-                brief(&own),
-                brief(&answers),
-                cases.iter().map(|(at, case)| describe(at, case)).collect::<Vec<_>>().join("; ")
-            )),
+        let earlier = (0..newest).map(|thread| of_thread(shown, thread));
+        let is_known = |answers: &[&String]| {
+            cases.iter().any(|(_, case)| texts(case, Author::Volunteer).starts_with(answers))
+        };
+        let count = cases.iter().filter(|(_, case)| is_hers(case)).count();
+        if count == 1 && earlier.into_iter().all(|answers| is_known(&answers)) {
+            return None;
         }
+        Some(format!(
+            "{name}: {count} conversations; she wrote {} and got {} at last; cases: {}",
+            brief(&own),
+            brief(&answers),
+            cases.iter().map(|(at, case)| describe(at, case)).collect::<Vec<_>>().join("; ")
+        ))
     }
 
     /// All cases that begin with a text of hers.
@@ -73,8 +91,14 @@ impl Talks {
 }
 
 /// The texts of one side.
-pub fn texts(shown: &[(Author, String)], author: Author) -> Vec<&String> {
-    shown.iter().filter(|(by, _)| *by == author).map(|(_, text)| text).collect()
+fn texts(shown: &[Line], author: Author) -> Vec<&String> {
+    shown.iter().filter(|line| line.author == author).map(|line| &line.text).collect()
+}
+
+/// The volunteer's texts of one thread.
+fn of_thread(shown: &[Line], thread: u16) -> Vec<&String> {
+    let is_of = |line: &&Line| line.author == Author::Volunteer && line.thread == thread;
+    shown.iter().filter(is_of).map(|line| &line.text).collect()
 }
 
 fn describe((device, case): &(usize, String), shown: &Shown) -> String {
