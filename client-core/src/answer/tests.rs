@@ -1,3 +1,5 @@
+//! Two answers, false certificates, leases, and the lifeline, against each other (docs/spec/handshake.md §6).
+
 use poterne_protocol::time::Day;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Notices that are forged, older, split, expired, or under new roots (docs/spec/notice.md §8).
+
 use poterne_protocol::envelope::SealedEnvelope;
 use poterne_protocol::kdf;
 use poterne_protocol::time::Day;
