@@ -7,18 +7,24 @@
 //! Invariant: an entry leaves the outbox only when it is shown to have been opened, is withdrawn, or has expired; so a
 //! crash can repeat a put but never lose one.
 
+mod entry;
+mod stored;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use poterne_protocol::envelope::{Class, EnvelopeId, SealedEnvelope};
-use poterne_protocol::keys::{KeyHash, Pin, WriteForm};
-use poterne_protocol::mailbox::{Kind, WriteTo};
-use poterne_protocol::op::{Answer, Payment, Put, Request};
-use poterne_protocol::time::{Day, UnixTime};
-use serde::{Deserialize, Serialize};
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use poterne_protocol::keys::Pin;
+use poterne_protocol::mailbox::WriteTo;
+use poterne_protocol::op::{Answer, Request};
+use poterne_protocol::time::UnixTime;
+
+pub use entry::Turn;
+pub(crate) use stored::OutboxPlain;
 
 use crate::effect::CallResult;
-use crate::stored::StoredError;
+use entry::{Entry, Place, PlaceState};
 
 /// Seconds that the first relay has to say *stored* before the second is asked.
 pub const SECOND_RELAY_AFTER_SECS: u64 = 15;
@@ -67,52 +73,6 @@ pub struct Outbox {
     entries: BTreeMap<EntryId, Entry>,
     /// Relays that can't be reached, since when, in this run.
     silent: BTreeMap<Pin, UnixTime>,
-}
-
-/// When an entry may be put.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, Zeroize)]
-pub enum Turn {
-    /// When all earlier entries are stored.
-    AfterAll,
-    /// Not before [`Outbox::let_go`].
-    Held,
-    /// At once.
-    Now,
-}
-
-impl Turn {
-    fn has_come(self, all_earlier_are_stored: bool) -> bool {
-        match self {
-            Self::AfterAll => all_earlier_are_stored,
-            Self::Held => false,
-            Self::Now => true,
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Entry {
-    envelope: SealedEnvelope,
-    class: Class,
-    turn: Turn,
-    last_day: Day,
-    first_try: Option<UnixTime>,
-    places: Vec<Place>,
-}
-
-#[derive(Debug)]
-struct Place {
-    target: Target,
-    state: PlaceState,
-    tries: u32,
-    due: UnixTime,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum PlaceState {
-    Waiting,
-    UnderWay,
-    Stored(UnixTime),
 }
 
 impl Outbox {
@@ -255,277 +215,5 @@ impl Outbox {
     /// The envelope of an entry.
     pub fn envelope(&self, id: EntryId) -> Option<&SealedEnvelope> {
         self.entries.get(&id).map(|entry| &entry.envelope)
-    }
-}
-
-impl Entry {
-    fn is_stored(&self) -> bool {
-        self.places.iter().any(|place| matches!(place.state, PlaceState::Stored(_)))
-    }
-
-    fn take_due(
-        &mut self,
-        id: EntryId,
-        silent: &BTreeMap<Pin, UnixTime>,
-        now: UnixTime,
-        due: &mut Vec<(EntryId, usize, Pin, Request)>,
-    ) {
-        for number in 0..self.places.len() {
-            if self.place_due(number, silent).is_some_and(|at| at <= now) {
-                self.first_try.get_or_insert(now);
-                let place = &mut self.places[number];
-                place.state = PlaceState::UnderWay;
-                place.tries += 1;
-                due.push((id, number, place.target.relay, self.put(number)));
-            }
-        }
-    }
-
-    /// When that place is to be put at; `None` when it needs no put.
-    fn place_due(&self, number: usize, silent: &BTreeMap<Pin, UnixTime>) -> Option<UnixTime> {
-        let place = &self.places[number];
-        if place.state != PlaceState::Waiting {
-            return None;
-        }
-        let copied_from = self.places.iter().find_map(|other| other.copied_from(silent));
-        match (number, copied_from, self.first_try) {
-            (_, Some(from), _) => Some(place.due.max(from)),
-            (0, None, _) => Some(place.due),
-            (_, None, Some(tried)) => Some(place.due.max(tried.plus(SECOND_RELAY_AFTER_SECS))),
-            (_, None, None) => None,
-        }
-    }
-
-    fn due_times(&self, silent: &BTreeMap<Pin, UnixTime>) -> impl Iterator<Item = UnixTime> {
-        (0..self.places.len()).filter_map(|number| self.place_due(number, silent))
-    }
-
-    fn put(&self, number: usize) -> Request {
-        let to = self.places[number].target.to.clone();
-        Request::Put(Put { to, class: self.class, payment: Payment::None, envelope: self.envelope.clone() })
-    }
-}
-
-impl Place {
-    /// Where it is stored: from when on a copy belongs at the other relay.
-    fn copied_from(&self, silent: &BTreeMap<Pin, UnixTime>) -> Option<UnixTime> {
-        let PlaceState::Stored(at) = self.state else { return None };
-        let unopened = at.plus(SECOND_COPY_AFTER_SECS);
-        let silent = silent.get(&self.target.relay).map(|since| since.plus(COPY_WHEN_SILENT_SECS));
-        Some(silent.map_or(unopened, |silent| silent.min(unopened)))
-    }
-
-    fn wait(&mut self, now: UnixTime, at_least_secs: u64) {
-        let backoff = RETRY_FIRST_SECS << self.tries.saturating_sub(1).min(8);
-        self.state = PlaceState::Waiting;
-        self.due = now.plus(backoff.min(RETRY_MAX_SECS).max(at_least_secs));
-    }
-}
-
-/// An outbox at rest, without its envelopes, which lie in records of their own.
-#[derive(Deserialize, Serialize, Zeroize, ZeroizeOnDrop)]
-pub(crate) struct OutboxPlain {
-    next: EntryId,
-    entries: Vec<EntryPlain>,
-}
-
-#[derive(Deserialize, Serialize, Zeroize, ZeroizeOnDrop)]
-struct EntryPlain {
-    id: EntryId,
-    class: u8,
-    turn: Turn,
-    last_day: u32,
-    first_try: Option<u64>,
-    places: Vec<PlacePlain>,
-}
-
-#[derive(Deserialize, Serialize, Zeroize, ZeroizeOnDrop)]
-struct PlacePlain {
-    relay: [u8; 16],
-    kind: u8,
-    write: [u8; 32],
-    read: [u8; 32],
-    delete: [u8; 32],
-    stored: Option<u64>,
-}
-
-impl Outbox {
-    /// The form at rest. What was under way counts as waiting.
-    pub(crate) fn to_plain(&self) -> OutboxPlain {
-        let entries = self.entries.iter().map(|(id, entry)| entry.to_plain(*id)).collect();
-        OutboxPlain { next: self.next, entries }
-    }
-
-    /// The outbox of a form; `envelope` finds the bytes of an entry in its record.
-    pub(crate) fn from_plain(
-        plain: &OutboxPlain,
-        mut envelope: impl FnMut(EntryId) -> Result<SealedEnvelope, StoredError>,
-    ) -> Result<Self, StoredError> {
-        let mut entries = BTreeMap::new();
-        for entry in &plain.entries {
-            entries.insert(entry.id, Entry::from_plain(entry, envelope(entry.id)?)?);
-        }
-        Ok(Self { next: plain.next, entries, silent: BTreeMap::new() })
-    }
-}
-
-impl Entry {
-    fn to_plain(&self, id: EntryId) -> EntryPlain {
-        EntryPlain {
-            id,
-            class: self.class.days(),
-            turn: self.turn,
-            last_day: self.last_day.0,
-            first_try: self.first_try.map(|time| time.0),
-            places: self.places.iter().map(Place::to_plain).collect(),
-        }
-    }
-
-    fn from_plain(plain: &EntryPlain, envelope: SealedEnvelope) -> Result<Self, StoredError> {
-        let places = plain.places.iter().map(Place::from_plain).collect::<Result<_, _>>()?;
-        Ok(Self {
-            envelope,
-            class: Class::parse(plain.class).map_err(|_| StoredError::Damaged)?,
-            turn: plain.turn,
-            last_day: Day(plain.last_day),
-            first_try: plain.first_try.map(UnixTime),
-            places,
-        })
-    }
-}
-
-impl Place {
-    fn to_plain(&self) -> PlacePlain {
-        let WriteTo { kind, write, read, delete } = &self.target.to;
-        PlacePlain {
-            relay: self.target.relay.0,
-            kind: kind.number(),
-            write: *write.expose(),
-            read: read.0,
-            delete: delete.0,
-            stored: match self.state {
-                PlaceState::Stored(at) => Some(at.0),
-                PlaceState::UnderWay | PlaceState::Waiting => None,
-            },
-        }
-    }
-
-    fn from_plain(plain: &PlacePlain) -> Result<Self, StoredError> {
-        let to = WriteTo {
-            kind: Kind::parse(plain.kind).map_err(|_| StoredError::Damaged)?,
-            write: WriteForm::from_bytes(&plain.write),
-            read: KeyHash(plain.read),
-            delete: KeyHash(plain.delete),
-        };
-        let state = plain.stored.map_or(PlaceState::Waiting, |at| PlaceState::Stored(UnixTime(at)));
-        Ok(Self { target: Target { relay: Pin(plain.relay), to }, state, tries: 0, due: UnixTime(0) })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use poterne_protocol::keys::MailboxSecret;
-
-    use super::*;
-    use crate::effect::CallError;
-
-    const NOW: UnixTime = UnixTime(1_800_000_000);
-    const DEAD: CallResult = Err(CallError::Unreachable);
-
-    #[test]
-    fn an_envelope_goes_to_the_first_relay_only_when_it_is_stored_there() {
-        let mut outbox = Outbox::default();
-        let id = outbox.push(envelope(1), Class::THIRTY, targets(), NOW);
-        assert_eq!(places(outbox.take_due(NOW)), [(id, 0)]);
-        assert_eq!(outbox.handle_outcome(id, 0, &Ok(Answer::Stored), NOW), PutOutcome::Stored);
-        assert!(outbox.is_stored(id));
-        assert_eq!(places(outbox.take_due(NOW.plus(SECOND_RELAY_AFTER_SECS))), []);
-    }
-
-    #[test]
-    fn the_second_relay_is_asked_when_the_first_is_silent_for_15_seconds() {
-        let mut outbox = Outbox::default();
-        let id = outbox.push(envelope(1), Class::THIRTY, targets(), NOW);
-        outbox.take_due(NOW);
-        assert_eq!(places(outbox.take_due(NOW.plus(14))), []);
-        assert_eq!(places(outbox.take_due(NOW.plus(15))), [(id, 1)]);
-    }
-
-    #[test]
-    fn an_unopened_envelope_is_put_at_the_second_relay_after_four_hours() {
-        let mut outbox = Outbox::default();
-        let id = outbox.push(envelope(1), Class::THIRTY, targets(), NOW);
-        outbox.take_due(NOW);
-        outbox.handle_outcome(id, 0, &Ok(Answer::Stored), NOW);
-        assert_eq!(places(outbox.take_due(NOW.plus(SECOND_COPY_AFTER_SECS - 1))), []);
-        assert_eq!(places(outbox.take_due(NOW.plus(SECOND_COPY_AFTER_SECS))), [(id, 1)]);
-    }
-
-    #[test]
-    fn an_envelope_is_put_at_the_second_relay_when_the_first_has_been_dead_for_ten_minutes() {
-        let mut outbox = Outbox::default();
-        let id = outbox.push(envelope(1), Class::THIRTY, targets(), NOW);
-        outbox.take_due(NOW);
-        outbox.handle_outcome(id, 0, &Ok(Answer::Stored), NOW);
-        outbox.note_reached(&targets()[0].relay, false, NOW.plus(60));
-        assert_eq!(places(outbox.take_due(NOW.plus(659))), []);
-        assert_eq!(places(outbox.take_due(NOW.plus(660))), [(id, 1)]);
-    }
-
-    #[test]
-    fn a_failed_put_is_repeated_ever_more_slowly() {
-        let mut outbox = Outbox::default();
-        let id = outbox.push(envelope(1), Class::THIRTY, vec![targets().remove(0)], NOW);
-        let mut now = NOW;
-        for pause in [2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
-            assert_eq!(places(outbox.take_due(now)), [(id, 0)]);
-            assert_eq!(outbox.handle_outcome(id, 0, &DEAD, now), PutOutcome::Again);
-            assert_eq!(outbox.poll_timeout(), Some(now.plus(pause)));
-            now = now.plus(pause);
-        }
-    }
-
-    #[test]
-    fn what_goes_after_all_waits_until_the_others_are_stored() {
-        let mut outbox = Outbox::default();
-        let part = outbox.push(envelope(1), Class::FOUR, targets(), NOW);
-        let last = outbox.push(envelope(2), Class::FOUR, targets(), NOW);
-        outbox.set_turn(last, Turn::AfterAll);
-        assert_eq!(places(outbox.take_due(NOW)), [(part, 0)]);
-        assert_eq!(outbox.poll_timeout(), Some(NOW.plus(SECOND_RELAY_AFTER_SECS)));
-        outbox.handle_outcome(part, 0, &Ok(Answer::Stored), NOW);
-        assert_eq!(places(outbox.take_due(NOW)), [(last, 0)]);
-    }
-
-    #[test]
-    fn an_outbox_at_rest_repeats_the_same_bytes() {
-        let mut outbox = Outbox::default();
-        let id = outbox.push(envelope(7), Class::THIRTY, targets(), NOW);
-        outbox.take_due(NOW);
-        let mut again = Outbox::from_plain(&outbox.to_plain(), |_| Ok(envelope(7))).unwrap();
-        assert_eq!(places(again.take_due(NOW)), [(id, 0)]);
-        assert_eq!(again.envelope(id), Some(&envelope(7)));
-    }
-
-    #[test]
-    fn an_envelope_leaves_after_its_last_day() {
-        let mut outbox = Outbox::default();
-        let id = outbox.push(envelope(1), Class::ONE, targets(), NOW);
-        assert!(outbox.expire((NOW.day() + 1).start()).is_empty());
-        assert_eq!(outbox.expire((NOW.day() + 1).end()), [id]);
-    }
-
-    fn places(due: Vec<(EntryId, usize, Pin, Request)>) -> Vec<(EntryId, usize)> {
-        due.into_iter().map(|(id, place, ..)| (id, place)).collect()
-    }
-
-    fn envelope(byte: u8) -> SealedEnvelope {
-        SealedEnvelope::from(Box::new([byte; 4096]))
-    }
-
-    fn targets() -> Vec<Target> {
-        let keys = MailboxSecret::from_bytes(&[5; 32]).keys();
-        let target = |pin: Pin| Target { relay: pin, to: WriteTo::plain(&keys, &pin) };
-        vec![target(Pin([1; 16])), target(Pin([2; 16]))]
     }
 }
