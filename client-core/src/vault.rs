@@ -48,6 +48,28 @@ use self::record::Content;
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct InstanceId(pub [u8; 16]);
 
+/// What a slot asks of whoever opens it (docs/spec/vault.md §7).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum OnOpening {
+    /// Every other slot is overwritten first.
+    EraseOthers,
+    /// Nothing.
+    Nothing,
+}
+
+impl OnOpening {
+    fn encode(self) -> u8 {
+        match self {
+            Self::EraseOthers => 1,
+            Self::Nothing => 0,
+        }
+    }
+
+    fn decode(byte: u8) -> Option<Self> {
+        [Self::EraseOthers, Self::Nothing].into_iter().find(|known| known.encode() == byte)
+    }
+}
+
 /// One opened slot of a vault.
 ///
 /// Dropping it forgets the keys; everything that was committed is on the disk already.

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::disk::Disk;
 use super::page::{Kind, PAYLOAD_BYTES, PageKey, Payload, Place, Slot};
 use super::record::{Content, Extent, Record, decode_leaf};
-use super::{InstanceId, ReadError};
+use super::{InstanceId, OnOpening, ReadError};
 
 /// Pages 2 and 3 of a slot are the root in two copies: the one of generation g is page 2 + g mod 2.
 pub(super) const ROOT_PAGE: u32 = 2;
@@ -46,6 +46,7 @@ pub(super) struct Leaf {
 pub(super) struct Root {
     pub(super) generation: u64,
     pub(super) instance: InstanceId,
+    pub(super) on_opening: OnOpening,
     pub(super) middles: BTreeMap<u16, Node>,
 }
 
@@ -90,6 +91,7 @@ impl Root {
         out.push(VERSION);
         out.extend(generation.to_le_bytes());
         out.extend(self.instance.0);
+        out.push(self.on_opening.encode());
         out.resize(ROOT_CHILDREN_AT, 0);
         out
     }
@@ -100,8 +102,9 @@ impl Root {
         }
         let generation = u64::from_le_bytes(payload.get(1..9)?.try_into().ok()?);
         let instance = InstanceId(payload.get(9..25)?.try_into().ok()?);
+        let on_opening = OnOpening::decode(*payload.get(25)?)?;
         let middles = decode_children(payload.get(ROOT_CHILDREN_AT..)?, 0)?;
-        Some(Self { generation, instance, middles })
+        Some(Self { generation, instance, on_opening, middles })
     }
 }
 

@@ -10,7 +10,7 @@ use super::index::{FANOUT, Index, Root, encode_child};
 use super::lock::{self, LockPlace, Master};
 use super::page::{Kind, PAGE_BYTES, PageKey, Place, Slot};
 use super::write::random_page;
-use super::{InstanceId, State, Vault};
+use super::{InstanceId, OnOpening, State, Vault};
 
 /// How much is written at once where a whole file is filled, in bytes.
 const FILL_BYTES: usize = 64 * 1024;
@@ -34,7 +34,7 @@ impl<D: Disk> Vault<D> {
         let master = Master::stretch(passphrase, &header).ok_or(FormatError::Memory)?;
         wipe(&mut disk, rng)?;
         let slot = Slot::of(&params, below(params.slots(), rng));
-        let made = make_slot(&mut disk, &header, slot, &master, rng)?;
+        let made = make_slot(&mut disk, &header, slot, &master, OnOpening::Nothing, rng)?;
         disk.sync()?;
         disk.write_at(0, &header.encode())?;
         disk.sync()?;
@@ -50,7 +50,12 @@ impl<D: Disk> Vault<D> {
     /// Makes an empty slot for another passphrase at a random place other than the opened slot.
     ///
     /// Nobody can know whether that place holds a hidden slot: if it does, that one is destroyed.
-    pub fn add_slot(&mut self, passphrase: &[u8], rng: &mut impl CryptoRng) -> Result<(), AddSlotError> {
+    pub fn add_slot(
+        &mut self,
+        passphrase: &[u8],
+        on_opening: OnOpening,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(), AddSlotError> {
         self.check_writable()?;
         let params = self.header.params;
         if params.slots() < 2 {
@@ -62,11 +67,19 @@ impl<D: Disk> Vault<D> {
         }
         let other = below(params.slots() - 1, rng);
         let number = if other < self.slot.number { other } else { other + 1 };
-        let made = make_slot(&mut self.disk, &self.header, Slot::of(&params, number), &master, rng);
+        let slot = Slot::of(&params, number);
+        let made = make_slot(&mut self.disk, &self.header, slot, &master, on_opening, rng);
         made.and_then(|_| self.disk.sync()).map_err(|error| self.stop(error).into())
     }
 
-    /// Overwrites every other slot with random bytes, whether it was used or not.
+    /// Whether the slot was made to erase the others when it is opened, and has not done so yet: whoever opens it
+    /// calls [`Vault::erase_others`] before anything is shown.
+    pub fn erases_others(&self) -> bool {
+        self.index.root.on_opening == OnOpening::EraseOthers
+    }
+
+    /// Overwrites every other slot with random bytes, whether it was used or not. Afterwards nothing in this slot
+    /// tells that it was made to do so.
     pub fn erase_others(&mut self, rng: &mut impl CryptoRng) -> Result<(), CommitError> {
         self.check_writable()?;
         let params = self.header.params;
@@ -75,7 +88,14 @@ impl<D: Disk> Vault<D> {
             let bytes = u64::from(slot.pages) * PAGE_BYTES as u64;
             fill(&mut self.disk, slot.offset(0), bytes, rng)
         });
-        erased.and_then(|()| self.disk.sync()).map_err(|error| self.stop(error))
+        erased.and_then(|()| self.disk.sync()).map_err(|error| self.stop(error))?;
+        if self.erases_others() {
+            self.index.root.on_opening = OnOpening::Nothing;
+            // Both roots say it.
+            self.settle(rng)?;
+            self.settle(rng)?;
+        }
+        Ok(())
     }
 
     /// Replaces the passphrase, and the slot's key with it.
@@ -123,6 +143,7 @@ fn make_slot(
     header: &Header,
     slot: Slot,
     master: &Master,
+    on_opening: OnOpening,
     rng: &mut impl CryptoRng,
 ) -> Result<Made, DiskError> {
     let lock = LockPlace { slot: slot.number, copy: u32::from(below(2, rng)) };
@@ -131,7 +152,7 @@ fn make_slot(
     rng.fill_bytes(&mut instance.0);
     disk.write_at(slot.offset(lock.other().copy), &random_page(rng))?;
     disk.write_at(slot.offset(lock.copy), &lock::seal(master, header, lock, &slot_key, rng))?;
-    let mut root = Root { generation: 0, instance, middles: Default::default() };
+    let mut root = Root { generation: 0, instance, on_opening, middles: Default::default() };
     for generation in 0..2 {
         root.generation = generation;
         let mut payload = root.encode_head(generation);

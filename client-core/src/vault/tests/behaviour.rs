@@ -214,7 +214,7 @@ fn a_changed_passphrase_opens_and_the_old_one_does_not() {
 #[test]
 fn slots_live_side_by_side_each_under_its_passphrase() {
     let mut first = vault_with(Params::smallest());
-    first.add_slot(b"duress", &mut rng(6)).unwrap();
+    first.add_slot(b"duress", OnOpening::Nothing, &mut rng(6)).unwrap();
     put(&mut first, b"k", b"first");
     let mut second = Vault::open(first.into_disk(), b"duress").unwrap();
     assert_eq!(second.keys(b"").count(), 0);
@@ -228,20 +228,71 @@ fn slots_live_side_by_side_each_under_its_passphrase() {
 #[test]
 fn a_slot_is_not_added_for_the_opened_passphrase_or_without_room() {
     let mut vault = vault_with(Params::smallest());
-    assert_eq!(vault.add_slot(PASSPHRASE, &mut rng(7)), Err(AddSlotError::SamePassphrase));
-    assert_eq!(vault_with(tiny()).add_slot(b"other", &mut rng(7)), Err(AddSlotError::NoOther));
+    assert_eq!(
+        vault.add_slot(PASSPHRASE, OnOpening::Nothing, &mut rng(7)),
+        Err(AddSlotError::SamePassphrase)
+    );
+    assert_eq!(
+        vault_with(tiny()).add_slot(b"other", OnOpening::Nothing, &mut rng(7)),
+        Err(AddSlotError::NoOther)
+    );
 }
 
 #[test]
 fn erasing_the_others_leaves_only_the_opened_slot() {
     let mut vault = vault_with(Params::smallest());
     put(&mut vault, b"k", b"v");
-    vault.add_slot(b"duress", &mut rng(8)).unwrap();
+    vault.add_slot(b"duress", OnOpening::Nothing, &mut rng(8)).unwrap();
     let mut duress = Vault::open(vault.into_disk(), b"duress").unwrap();
     duress.erase_others(&mut rng(8)).unwrap();
     let disk = duress.into_disk();
     assert_eq!(Vault::open(disk.clone(), PASSPHRASE).unwrap_err(), OpenError::Refused);
     assert!(Vault::open(disk, b"duress").is_ok());
+}
+
+#[test]
+fn a_slot_that_burns_erases_the_others_once_and_then_looks_like_any_slot() {
+    let mut vault = vault_with(Params::smallest());
+    put(&mut vault, b"k", b"v");
+    vault.add_slot(b"duress", OnOpening::EraseOthers, &mut rng(8)).unwrap();
+    let mut burning = Vault::open(reopen(vault).into_disk(), b"duress").unwrap();
+    assert!(burning.erases_others());
+    burning.erase_others(&mut rng(9)).unwrap();
+    let disk = burning.into_disk();
+    assert_eq!(Vault::open(disk.clone(), PASSPHRASE).unwrap_err(), OpenError::Refused);
+    let burnt = Vault::open(disk, b"duress").unwrap();
+    assert!(!burnt.erases_others() && !burnt.was_interrupted());
+    for copy in 0..2 {
+        let root = index::Root::read(&burnt.disk, &burnt.slot, &burnt.slot_key, copy).unwrap().unwrap();
+        assert_eq!(root.on_opening, OnOpening::Nothing);
+    }
+}
+
+#[test]
+fn a_burning_that_is_cut_off_goes_on_at_the_next_opening() {
+    let mut vault = vault_with(Params::smallest());
+    vault.add_slot(b"duress", OnOpening::EraseOthers, &mut rng(8)).unwrap();
+    let disk = vault.into_disk();
+    let writes_of_all = {
+        let mut burning = Vault::open(disk.clone(), b"duress").unwrap();
+        let before = burning.disk.writes();
+        burning.erase_others(&mut rng(9)).unwrap();
+        burning.disk.writes() - before
+    };
+    for cut in 0..writes_of_all {
+        let mut disk = disk.clone();
+        disk.fail_after(cut);
+        let mut burning = Vault::open(disk, b"duress").unwrap();
+        assert!(burning.erase_others(&mut rng(9)).is_err());
+        let mut disk = burning.into_disk();
+        disk.crash_randomly(&mut rng(cut));
+        disk.restart();
+        let mut again = Vault::open(disk, b"duress").unwrap();
+        if again.erases_others() {
+            again.erase_others(&mut rng(9)).unwrap();
+        }
+        assert_eq!(Vault::open(again.into_disk(), PASSPHRASE).unwrap_err(), OpenError::Refused);
+    }
 }
 
 #[test]

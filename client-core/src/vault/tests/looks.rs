@@ -51,7 +51,7 @@ fn the_header_is_the_same_whatever_the_slots_hold() {
     let mut vault = vault_with(Params::smallest());
     let header = vault.disk.image()[..PAGE_BYTES].to_vec();
     put(&mut vault, b"k", &[1; 10_000]);
-    vault.add_slot(b"duress", &mut rng(2)).unwrap();
+    vault.add_slot(b"duress", OnOpening::Nothing, &mut rng(2)).unwrap();
     vault.change_passphrase(b"new", &mut rng(3)).unwrap();
     assert_eq!(vault.disk.image()[..PAGE_BYTES], header);
 }
@@ -59,7 +59,7 @@ fn the_header_is_the_same_whatever_the_slots_hold() {
 #[test]
 fn opening_reads_the_locks_of_all_slots_whichever_opens() {
     let mut vault = vault_with(Params::new(MEMORY_KIB_MIN, 1, 8, SLOT_PAGES_MIN).unwrap());
-    vault.add_slot(b"second", &mut rng(2)).unwrap();
+    vault.add_slot(b"second", OnOpening::Nothing, &mut rng(2)).unwrap();
     let disk = vault.into_disk();
     let read_by = |passphrase: &[u8]| {
         let disk = disk.clone();
