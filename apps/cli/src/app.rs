@@ -9,8 +9,9 @@ use poterne_client_core::vault::{Params, Vault};
 use rand_core::UnwrapErr;
 use tokio::runtime::Runtime;
 
-use crate::args::{Command, Desk, RunArgs};
+use crate::args::{Command, Desk, NewPassphrase, Passphrase as PassphraseWords, RunArgs};
 use crate::commands;
+use crate::commands::passphrase::Changed;
 use crate::disk::FileDisk;
 use crate::failure::Failure;
 use crate::home::{self, Home};
@@ -66,6 +67,19 @@ impl App {
         outcome
     }
 
+    /// Changes the passphrase of what is there, or adds one.
+    pub fn passphrase(&mut self, words: &PassphraseWords) -> Result<Changed, Failure> {
+        let mut session = self.open(None)?;
+        match words {
+            PassphraseWords::Change { new } => {
+                commands::passphrase::change(&mut session, &self.new_passphrase(new)?)
+            }
+            PassphraseWords::Duress { new, burn } => {
+                commands::passphrase::duress(&mut session, &self.new_passphrase(new)?, *burn)
+            }
+        }
+    }
+
     /// Opens what is there, so that a wrong passphrase is told before the first command.
     pub fn open_if_there(&mut self) -> Result<(), Failure> {
         if self.session.is_none() && home::has_vault(&self.folder) {
@@ -97,24 +111,49 @@ impl App {
         let passphrase = match (self.passphrase.take(), &self.passphrase_file) {
             (Some(known), _) => known,
             (None, Some(file)) => passphrase::from_file(file)?,
-            (None, None) => passphrase::asked(&self.texts)?,
+            (None, None) => return self.open_vault_by_hand(home),
         };
         let vault = home.open_vault(&passphrase)?;
         self.passphrase = Some(passphrase);
         Ok(vault)
     }
 
+    /// Whoever types may mistype.
+    fn open_vault_by_hand(&mut self, home: &Home) -> Result<Vault<FileDisk>, Failure> {
+        let mut tries = passphrase::TRIES;
+        loop {
+            let passphrase = passphrase::asked(&self.texts)?;
+            tries -= 1;
+            match home.open_vault(&passphrase) {
+                Err(Failure::PassphraseWrong) if tries > 0 => passphrase::told_wrong(&self.texts)?,
+                vault => {
+                    self.passphrase = vault.is_ok().then_some(passphrase);
+                    return vault;
+                }
+            }
+        }
+    }
+
     fn create_vault(&mut self, home: &Home, params: Params) -> Result<Vault<FileDisk>, Failure> {
         let passphrase = match &self.passphrase_file {
             Some(file) => passphrase::from_file(file)?,
-            None => passphrase::chosen(
-                &self.texts,
-                &generate(self.texts.language().of_passphrases(), &mut UnwrapErr(SysRng)),
-            )?,
+            None => self.chosen_passphrase()?,
         };
         let vault = home.create_vault(params, &passphrase, &mut UnwrapErr(SysRng))?;
         self.passphrase = Some(passphrase);
         Ok(vault)
+    }
+
+    fn new_passphrase(&self, new: &NewPassphrase) -> Result<Passphrase, Failure> {
+        match &new.new_passphrase_file {
+            Some(file) => passphrase::from_file(file),
+            None => self.chosen_passphrase(),
+        }
+    }
+
+    fn chosen_passphrase(&self) -> Result<Passphrase, Failure> {
+        let language = self.texts.language().of_passphrases();
+        passphrase::chosen(&self.texts, &generate(language, &mut UnwrapErr(SysRng)))
     }
 }
 

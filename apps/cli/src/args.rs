@@ -85,6 +85,9 @@ pub enum Words {
     /// What one line of `shell` can say too.
     #[command(flatten)]
     One(Command),
+    /// Change the passphrase, or add one that can be given away under duress
+    #[command(subcommand)]
+    Passphrase(Passphrase),
     /// Open the vault once and take one command a line from standard input
     ///
     /// A line is a JSON array of words, or words quoted as in a POSIX shell. Each line is answered by one line of JSON;
@@ -181,6 +184,35 @@ pub enum Desk {
     },
 }
 
+/// The commands about passphrases.
+#[derive(Debug, Subcommand)]
+pub enum Passphrase {
+    /// Replace the passphrase that opens this home
+    Change {
+        #[command(flatten)]
+        new: NewPassphrase,
+    },
+    /// Add a passphrase to give away under duress: it opens a home of its own in the same vault, which is empty at first
+    ///
+    /// Nobody can see how many homes a vault holds, this program neither: a further one may take the place of one that
+    /// was added before.
+    Duress {
+        #[command(flatten)]
+        new: NewPassphrase,
+        /// When it is first used, everything else in the vault is overwritten, without a word
+        #[arg(long)]
+        burn: bool,
+    },
+}
+
+/// Where the new passphrase comes from.
+#[derive(Args, Debug)]
+pub struct NewPassphrase {
+    /// Read the new passphrase from this file instead of asking; the last newline is dropped
+    #[arg(long, value_name = "FILE")]
+    pub new_passphrase_file: Option<PathBuf>,
+}
+
 /// A text for the other side.
 #[derive(Args, Debug)]
 pub struct Text {
@@ -259,6 +291,13 @@ mod tests {
     fn behind_two_hyphens_everything_is_text() {
         let line = Line::try_parse_from(["say", "--", "--json"]).unwrap();
         assert!(matches!(line.command, Command::Say { text, .. } if text.text.as_deref() == Some("--json")));
+    }
+
+    #[test]
+    fn a_passphrase_is_never_a_word_of_the_line() {
+        let words = ["poterne", "passphrase", "duress", "--burn", "--new-passphrase-file", "F"];
+        assert!(CommandLine::try_parse_from(words).is_ok());
+        assert!(CommandLine::try_parse_from(["poterne", "passphrase", "change", "secret words"]).is_err());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod conversation;
 mod desk;
+pub mod passphrase;
 mod status;
 mod talk;
 pub mod warning;

@@ -98,6 +98,8 @@ failures! {
     PassphraseEmpty = "passphrase_empty",
     /// No passphrase file and no terminal to ask at.
     PassphraseMissing = "passphrase_missing",
+    /// The passphrase opens this home already.
+    PassphraseSame = "passphrase_same",
     /// A person's own passphrase is too short.
     PassphraseShort { letters: usize } = "passphrase_short",
     /// The passphrase file can't be read.

@@ -9,8 +9,9 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use getrandom::SysRng;
 use poterne_client_core::vault::{self, Params, Vault};
-use rand_core::CryptoRng;
+use rand_core::{CryptoRng, UnwrapErr};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
@@ -59,12 +60,16 @@ impl Home {
         }
     }
 
-    /// Opens the vault that is there.
+    /// Opens the vault that is there. A slot that was made to burn the others does so before anything else, in silence.
     pub fn open_vault(&self, passphrase: &[u8]) -> Result<Vault<FileDisk>, Failure> {
         let path = self.folder.join(VAULT_FILE);
         let disk = FileDisk::open(&path).map_err(|error| Failure::home(&path, &error))?;
         let _turn = Turn::wait();
-        Ok(Vault::open(disk, passphrase)?)
+        let mut vault = Vault::open(disk, passphrase)?;
+        if vault.erases_others() {
+            vault.erase_others(&mut UnwrapErr(SysRng))?;
+        }
+        Ok(vault)
     }
 
     /// Makes a vault; it is there when this returns, and not before.

@@ -12,6 +12,7 @@ mod failure;
 mod home;
 mod hygiene;
 mod input;
+mod layout;
 mod network;
 mod output;
 mod passphrase;
@@ -46,7 +47,7 @@ fn main() -> ExitCode {
 }
 
 fn finish(line: CommandLine) -> ExitCode {
-    let form = if line.run.json { Form::Json } else { Form::People };
+    let form = form(line.run.json);
     let (texts, outcome) = match language(&line.run) {
         Ok(language) => (Texts::new(language), run(line, language, form)),
         Err(failure) => (Texts::new(Language::default()), Err(failure)),
@@ -65,6 +66,11 @@ fn run(line: CommandLine, language: Language, form: Form) -> Result<(), Failure>
             let wiped = wipe::wipe(&folder, yes, &texts)?;
             form.tell(&wiped, &texts, &mut io::stdout())
         }
+        Words::Passphrase(words) => {
+            let mut app = App::new(&line.run, folder, texts)?;
+            let changed = app.passphrase(&words)?;
+            form.tell(&changed, app.texts(), &mut io::stdout())
+        }
         Words::Shell => {
             let at_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
             let form = if at_terminal { form } else { Form::Json };
@@ -82,6 +88,10 @@ fn run(line: CommandLine, language: Language, form: Form) -> Result<(), Failure>
             outcome
         }
     }
+}
+
+fn form(json: bool) -> Form {
+    if json { Form::Json } else { Form::People { columns: terminal::columns(io::stdout()) } }
 }
 
 fn language(run: &RunArgs) -> Result<Language, Failure> {
@@ -103,7 +113,7 @@ fn refuse(refused: &clap::Error) -> ExitCode {
         refused.print().ok();
     } else {
         let wants_json = std::env::args_os().any(|word| word == "--json");
-        let form = if wants_json { Form::Json } else { Form::People };
+        let form = form(wants_json);
         let texts = Texts::new(Language::of_locale(|name| std::env::var(name).ok()));
         form.tell_failure(&Failure::usage(refused), &texts, &mut io::stderr()).ok();
     }

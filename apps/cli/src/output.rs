@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::layout::fitted;
 use crate::texts::Texts;
 
 /// What a command found or did.
@@ -24,8 +25,8 @@ pub trait Answer {
 pub enum Form {
     /// JSON, one line.
     Json,
-    /// Texts.
-    People,
+    /// Texts, in lines of so many columns at most where they are shown on a terminal.
+    People { columns: Option<usize> },
 }
 
 impl Form {
@@ -33,7 +34,7 @@ impl Form {
     pub fn tell(self, answer: &dyn Answer, texts: &Texts, out: &mut impl Write) -> Result<(), Failure> {
         let text = match self {
             Self::Json => format!("{}\n", answer.json()),
-            Self::People => answer.people(texts),
+            Self::People { columns } => fitted(&answer.people(texts), columns),
         };
         write_whole(&text, out)
     }
@@ -42,7 +43,7 @@ impl Form {
     pub fn tell_failure(self, failure: &Failure, texts: &Texts, out: &mut impl Write) -> Result<(), Failure> {
         let text = match self {
             Self::Json => format!("{}\n", failure.json(texts)),
-            Self::People => format!("{}\n", failure.message(texts)),
+            Self::People { columns } => fitted(&format!("{}\n", failure.message(texts)), columns),
         };
         write_whole(&text, out)
     }
@@ -111,7 +112,8 @@ mod tests {
 
     #[test]
     fn a_reader_who_has_gone_is_a_failure_and_no_panic() {
-        let failure = Form::People.tell(&Said, &Texts::new(Language::En), &mut Gone).unwrap_err();
+        let people = Form::People { columns: None };
+        let failure = people.tell(&Said, &Texts::new(Language::En), &mut Gone).unwrap_err();
         assert_eq!(failure.code(), "output_failed");
     }
 

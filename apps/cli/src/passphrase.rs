@@ -18,6 +18,9 @@ use crate::texts::Texts;
 /// Bytes of a passphrase file at most; beyond, it is some other file.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
+/// Times that a person at the terminal is asked.
+pub const TRIES: usize = 3;
+
 /// A passphrase as bytes, wiped on drop.
 pub type Passphrase = Zeroizing<Vec<u8>>;
 
@@ -51,6 +54,12 @@ pub fn asked(texts: &Texts) -> Result<Passphrase, Failure> {
     if typed.is_empty() { Err(Failure::PassphraseEmpty) } else { Ok(canonical(&typed)) }
 }
 
+/// Says at the terminal that it was not that one.
+pub fn told_wrong(texts: &Texts) -> Result<(), Failure> {
+    let mut terminal = Terminal::open().ok_or(Failure::PassphraseMissing)?;
+    Ok(terminal.show(&format!("{}\n", Failure::PassphraseWrong.message(texts)))?)
+}
+
 /// Offers a generated passphrase for a new vault, and takes that or the person's own, typed twice.
 pub fn chosen(texts: &Texts, generated: &Zeroizing<String>) -> Result<Passphrase, Failure> {
     let mut terminal = Terminal::open().ok_or(Failure::PassphraseMissing)?;
@@ -59,6 +68,22 @@ pub fn chosen(texts: &Texts, generated: &Zeroizing<String>) -> Result<Passphrase
         &fluent_args!["passphrase" => generated.as_str(), "letters" => OWN_CHARACTERS_MIN],
     );
     terminal.show(&Zeroizing::new(offer))?;
+    for _ in 1..TRIES {
+        match choose(&mut terminal, texts, generated) {
+            Err(slip @ (Failure::PassphraseDiffers | Failure::PassphraseShort { .. })) => {
+                terminal.show(&format!("{}\n", slip.message(texts)))?;
+            }
+            chosen => return chosen,
+        }
+    }
+    choose(&mut terminal, texts, generated)
+}
+
+fn choose(
+    terminal: &mut Terminal,
+    texts: &Texts,
+    generated: &Zeroizing<String>,
+) -> Result<Passphrase, Failure> {
     let own = terminal.ask_secretly(&texts.say("passphrase-choose"))?;
     let choice = if own.is_empty() { generated } else { &own };
     accept_own(choice).map_err(|_| Failure::PassphraseShort { letters: OWN_CHARACTERS_MIN })?;

@@ -97,6 +97,14 @@ impl Session {
         self.desk()
     }
 
+    /// Does something to the vault itself.
+    pub fn write_vault<T>(
+        &mut self,
+        write: impl FnOnce(&mut Vault<FileDisk>, &mut Rng) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        write(&mut self.tools.vault, self.tools.driver.rng())
+    }
+
     /// Tells the relays that nobody listens any more.
     pub async fn close(&mut self) {
         self.tools.driver.calls_mut().close().await;

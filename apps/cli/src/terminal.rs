@@ -5,9 +5,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
+use std::os::fd::AsFd;
 
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use zeroize::Zeroizing;
+
+use crate::layout::fitted;
 
 /// Bytes of a line that is typed at most; beyond, somebody pipes a file.
 const LINE_BYTES: usize = 4096;
@@ -30,9 +33,10 @@ impl Terminal {
         Some(Self { tty })
     }
 
-    /// Shows a text.
+    /// Shows a text in lines that fit.
     pub fn show(&mut self, text: &str) -> io::Result<()> {
-        self.tty.write_all(text.as_bytes())
+        let lines = Zeroizing::new(fitted(text, columns(&self.tty)));
+        self.tty.write_all(lines.as_bytes())
     }
 
     /// Shows a question and reads a line.
@@ -60,6 +64,11 @@ impl Terminal {
         let mut byte = [0];
         Ok(if (&self.tty).read(&mut byte)? == 0 { CTRL_D } else { byte[0] })
     }
+}
+
+/// Columns of the terminal behind a file; `None` where there is none, or it does not tell.
+pub fn columns(file: impl AsFd) -> Option<usize> {
+    tcgetwinsize(file).ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
 /// A line while it is typed, in one buffer that is never moved, so that nothing of it stays elsewhere.

@@ -32,6 +32,7 @@ error-output-failed = The answer could not be written: { $reason }. Nothing is l
 error-passphrase-differs = The two passphrases are not the same. Begin again and take your time.
 error-passphrase-empty = The passphrase is empty. Type it, or check the file of --passphrase-file.
 error-passphrase-missing = A passphrase is needed, and there is no terminal to ask at. Name a file with --passphrase-file.
+error-passphrase-same = This passphrase opens this home already. Choose another one.
 error-passphrase-short = A passphrase of your own needs { $letters } characters or more. Begin again with a longer one, or take the one that is offered.
 error-passphrase-unreadable = The passphrase file { $path } can't be read: { $reason }. Check the path and who may read it.
 error-passphrase-wrong = The vault does not open with this passphrase. Try again, and mind the keyboard layout and capital letters.
@@ -67,8 +68,7 @@ reason-read-only = the disk can only be read
 
 passphrase-ask = { "Passphrase: " }
 passphrase-offer =
-    What you write and get is kept in an encrypted vault on this computer. Nobody can open it without its
-    passphrase, you neither: it can't be sent to you or reset. This one was made for you:
+    What you write and get is kept in an encrypted vault on this computer. Nobody can open it without its passphrase, you neither: it can't be sent to you or reset. This one was made for you:
     
     { "    " }{ $passphrase }
     
@@ -77,6 +77,9 @@ passphrase-offer =
     { "" }
 passphrase-choose = { "Passphrase (Enter takes the one above): " }
 passphrase-again = { "The same once more: " }
+passphrase-added = The passphrase opens a home of its own in the same vault, and it is empty. Use it now and then, so that it looks lived in; nothing in it tells of this one.
+passphrase-burns = The passphrase opens a home of its own in the same vault. The first time that it is used, everything else in the vault is overwritten without a word, this home too.
+passphrase-changed = From now on only the new passphrase opens this home. A copy of the vault that was made before still opens with the old one.
 text-hint = Write your text, then end it with Ctrl-D on a line of its own.
 shell-hint = Type “help” to see what can be said, and Ctrl-D to end.
 wipe-ask =
@@ -107,7 +110,7 @@ age-days = { $count ->
 
 ask-stored = Your request lies sealed at a relay. A volunteer will find it there; look for the answer with “poterne inbox”.
 ask-queued = Your request is kept here and is not sent yet. Any later command sends it, for example “poterne inbox”.
-say-stored = Sent. It lies sealed at a relay until a volunteer fetches it.
+say-stored = Sent. It lies sealed at a relay until it is fetched.
 say-queued = Kept here, and not sent yet. Any later command sends it, for example “poterne inbox”.
 
 ## Conversations

@@ -32,6 +32,7 @@ error-output-failed = La réponse n'a pas pu être écrite : { $reason }. Rien n
 error-passphrase-differs = Les deux phrases secrètes ne sont pas les mêmes. Recommencez et prenez votre temps.
 error-passphrase-empty = La phrase secrète est vide. Tapez-la, ou vérifiez le fichier de --passphrase-file.
 error-passphrase-missing = Il faut une phrase secrète, et il n'y a pas de terminal où la demander. Nommez un fichier avec --passphrase-file.
+error-passphrase-same = Cette phrase secrète ouvre déjà ce dossier. Choisissez-en une autre.
 error-passphrase-short = Une phrase secrète de votre choix doit avoir au moins { $letters } caractères. Recommencez avec une plus longue, ou prenez celle qui est proposée.
 error-passphrase-unreadable = Le fichier { $path } de la phrase secrète ne peut pas être lu : { $reason }. Vérifiez le chemin et qui peut le lire.
 error-passphrase-wrong = Le coffre ne s'ouvre pas avec cette phrase secrète. Réessayez, en faisant attention au clavier et aux majuscules.
@@ -67,8 +68,7 @@ reason-read-only = le disque est en lecture seule
 
 passphrase-ask = { "Phrase secrète : " }
 passphrase-offer =
-    Ce que vous écrivez et recevez est gardé dans un coffre chiffré sur cet ordinateur. Personne ne peut l'ouvrir
-    sans sa phrase secrète, vous non plus : on ne peut ni vous l'envoyer ni la changer. Celle-ci a été faite pour vous :
+    Ce que vous écrivez et recevez est gardé dans un coffre chiffré sur cet ordinateur. Personne ne peut l'ouvrir sans sa phrase secrète, vous non plus : on ne peut ni vous l'envoyer ni la changer. Celle-ci a été faite pour vous :
     
     { "    " }{ $passphrase }
     
@@ -77,6 +77,9 @@ passphrase-offer =
     { "" }
 passphrase-choose = { "Phrase secrète (Entrée prend celle ci-dessus) : " }
 passphrase-again = { "La même encore une fois : " }
+passphrase-added = Cette phrase secrète ouvre un dossier à part dans le même coffre, et il est vide. Servez-vous-en de temps en temps, pour qu'il ait l'air habité ; rien n'y parle de celui-ci.
+passphrase-burns = Cette phrase secrète ouvre un dossier à part dans le même coffre. La première fois qu'elle sert, tout le reste du coffre est écrasé sans un mot, ce dossier aussi.
+passphrase-changed = Désormais, seule la nouvelle phrase secrète ouvre ce dossier. Une copie du coffre faite auparavant s'ouvre encore avec l'ancienne.
 text-hint = Écrivez votre texte, puis terminez par Ctrl-D sur une ligne vide.
 shell-hint = Tapez « help » pour voir ce qu'on peut dire, et Ctrl-D pour finir.
 wipe-ask =

@@ -9,11 +9,15 @@ use poterne_protocol::keys::{KeyHash, Pin};
 use crate::place::Place;
 
 /// A port that is bound, so that nobody else takes it, and that never answers.
-struct Silence(UdpSocket);
+pub struct Silence(UdpSocket);
 
 impl Silence {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(UdpSocket::bind("127.0.0.1:0").unwrap())
+    }
+
+    pub fn address(&self) -> String {
+        format!("poterne-relay://{}#AAECAwQFBgcICQoLDA0ODw", self.0.local_addr().unwrap())
     }
 
     fn card(&self) -> String {
@@ -41,8 +45,7 @@ fn a_request_waits_in_the_vault_until_a_relay_is_there() {
 #[test]
 fn a_desk_is_made_also_when_its_relay_is_down() {
     let (place, silence) = (Place::new(), Silence::new());
-    let address = format!("poterne-relay://{}#AAECAwQFBgcICQoLDA0ODw", silence.0.local_addr().unwrap());
-    let words = ["desk", "create", "--name", "Way out", "--relay", &address, "--json"];
+    let words = ["desk", "create", "--name", "Way out", "--relay", &silence.address(), "--json"];
     let created = place.run("desk", &words).json();
     assert_eq!(created["state"], "queued");
     let shown = place.run("desk", &["desk", "card", "--json"]).json();

@@ -2,6 +2,7 @@
 
 mod dead_relay;
 mod homes;
+mod passphrases;
 mod place;
 mod shell;
 mod words;
