@@ -77,11 +77,12 @@ impl PendingRequest {
         let by = HeaderSeal { key: &header_key, aad: &self.th0 };
         let header = message::open_header(&by, &parts).map_err(|_| AnswerError::NotOpened)?;
         let header = AnswerHeader::parse(&header)?;
-        let ratchet = self.ratchet.as_ref().ok_or(AnswerError::Bound)?;
+        let (ratchet, lasting) =
+            self.ratchet.as_ref().zip(self.lasting.as_ref()).ok_or(AnswerError::Bound)?;
         if header.lease > LEASE_NUMBER_MAX {
             return Err(AnswerError::Refused);
         }
-        let dh = self.lasting.agree(&header.certificate.identity).map_err(|_| AnswerError::Refused)?;
+        let dh = lasting.agree(&header.certificate.identity).map_err(|_| AnswerError::Refused)?;
         let kem = ratchet.decapsulate(&header.ratchet.ct).map_err(|_| AnswerError::Refused)?;
         let transcript = Transcript {
             handshake: &self.handshake,

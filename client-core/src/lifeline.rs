@@ -58,7 +58,7 @@ pub enum CallError {
     /// It opens and is not of the form of this version.
     #[error("the call is not of its form: {0}")]
     Decode(#[from] DecodeError),
-    /// Its header does not open.
+    /// Its header does not open, or the time of the lifeline is over.
     #[error("the envelope does not open as a call")]
     NotOpened,
     /// The device's key is of small order.
@@ -113,7 +113,8 @@ impl PendingRequest {
         let by = HeaderSeal { key: &header_key(&lifeline), aad: &self.th0 };
         let header = message::open_header(&by, &parts).map_err(|_| CallError::NotOpened)?;
         let header = AnswerHeader::parse(&header)?;
-        let secret = payload_secret(&self.lasting, &header.certificate.identity, &lifeline)?;
+        let lasting = self.lasting.as_ref().ok_or(CallError::NotOpened)?;
+        let secret = payload_secret(lasting, &header.certificate.identity, &lifeline)?;
         let (key, own_nonce) = chain::message_key(parts.nonce, &secret, labels::LIFELINE_PAYLOAD);
         let aad = [&parts.nonce[..], parts.header].concat();
         let payload =

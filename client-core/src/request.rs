@@ -131,7 +131,7 @@ pub(crate) fn seal_first_contact(
         echoed_version: recipient.echoed_version,
         echoed_hash: recipient.echoed_hash,
         ratchet: Some(ratchet),
-        lasting,
+        lasting: Some(lasting),
         own,
         next_reveal,
         relays: draft.answer_relays,

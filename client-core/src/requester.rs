@@ -7,6 +7,7 @@
 mod answers;
 mod contact;
 mod conversation;
+mod forget;
 mod inbound;
 mod lost;
 mod notices;
@@ -24,6 +25,7 @@ use rand_core::CryptoRng;
 
 pub use contact::REQUEST_BYTES_MAX;
 pub use conversation::{Standing, Stop};
+pub use forget::{ANSWERABLE_DAYS, LIFELINE_DAYS};
 pub use view::{Summary, Unchecked, Warning};
 
 use crate::clock::Clock;
@@ -193,7 +195,11 @@ impl Requester {
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
         conversation.run.begin_day(now.day());
         let mut batch = Batch::new();
-        let mut changed = self.clock.is_confirmed() && conversation.thread.expire(now, &mut batch);
+        let mut changed = false;
+        if self.clock.is_confirmed() {
+            changed |= conversation.thread.expire(now, &mut batch);
+            changed |= conversation.forget_old(now.day(), &mut batch);
+        }
         if !self.clock.is_off() {
             changed |= conversation.seal_what_may_be(now, rng, &mut batch);
         }

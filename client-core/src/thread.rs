@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use poterne_protocol::envelope::{Class, SealedEnvelope};
-use poterne_protocol::time::UnixTime;
+use poterne_protocol::time::{Day, UnixTime};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -57,11 +57,13 @@ pub(crate) struct Thread {
     pub(crate) number: u16,
     pub(crate) sent: BTreeMap<Position, Sent>,
     pub(crate) outbox: Outbox,
+    /// When the last message was sealed or opened.
+    pub(crate) last: UnixTime,
 }
 
 impl Thread {
     pub(crate) fn new(id: LocalId, me: Author) -> Self {
-        Self { id, me, number: 0, sent: BTreeMap::new(), outbox: Outbox::default() }
+        Self { id, me, number: 0, sent: BTreeMap::new(), outbox: Outbox::default(), last: UnixTime(0) }
     }
 
     /// Puts an envelope into outbox and batch.
@@ -74,6 +76,7 @@ impl Thread {
         batch: &mut Batch,
     ) -> EntryId {
         let bytes = envelope.as_bytes().to_vec();
+        self.last = self.last.max(now);
         let entry = self.outbox.push(envelope, class, targets, now);
         batch.put(&records::envelope_key(self.id, entry), bytes);
         entry
@@ -140,8 +143,13 @@ impl Thread {
         self.number += 1;
     }
 
+    /// Whether nothing was sealed or opened for more than so many days.
+    pub(crate) fn is_silent_for(&self, days: u32, today: Day) -> bool {
+        today > self.last.day() + days
+    }
+
     /// Takes all envelopes out of outbox and vault.
-    fn withdraw_all(&mut self, batch: &mut Batch) {
+    pub(crate) fn withdraw_all(&mut self, batch: &mut Batch) {
         self.outbox.ids().collect::<Vec<_>>().into_iter().for_each(|entry| self.withdraw(entry, batch));
         self.sent.values_mut().for_each(|sent| sent.entries.clear());
     }
@@ -183,6 +191,7 @@ impl Thread {
 
     /// Takes in an opened message of the other side: what it acknowledges, and what it says.
     pub(crate) fn hear(&mut self, heard: Heard, now: UnixTime, batch: &mut Batch) -> Option<Asked> {
+        self.last = self.last.max(now);
         let (thread, chain) = (self.number, heard.chain);
         let is_earlier = move |position: &Position| position.attempt == thread && position.chain <= chain;
         self.raise(SentState::Answered, is_earlier);
@@ -250,6 +259,7 @@ pub(crate) struct ThreadPlain {
     number: u16,
     sent: Vec<SentPlain>,
     outbox: OutboxPlain,
+    last: u64,
 }
 
 #[derive(Deserialize, Serialize, Zeroize, ZeroizeOnDrop)]
@@ -262,7 +272,7 @@ struct SentPlain {
 impl Thread {
     pub(crate) fn to_plain(&self) -> ThreadPlain {
         let sent = self.sent.iter().map(|(position, sent)| SentPlain::of(*position, sent)).collect();
-        ThreadPlain { number: self.number, sent, outbox: self.outbox.to_plain() }
+        ThreadPlain { number: self.number, sent, outbox: self.outbox.to_plain(), last: self.last.0 }
     }
 
     pub(crate) fn from_plain(
@@ -273,7 +283,7 @@ impl Thread {
     ) -> Result<Self, StoredError> {
         let sent = plain.sent.iter().map(SentPlain::parse).collect::<Result<_, _>>()?;
         let outbox = Outbox::from_plain(&plain.outbox, |entry| records::envelope(records, id, entry))?;
-        Ok(Self { id, me, number: plain.number, sent, outbox })
+        Ok(Self { id, me, number: plain.number, sent, outbox, last: UnixTime(plain.last) })
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, VecDeque};
 use poterne_protocol::envelope::EnvelopeId;
 use poterne_protocol::keys::Pin;
 use poterne_protocol::op::{ClaimId, LeaseToken};
-use poterne_protocol::time::UnixTime;
+use poterne_protocol::time::{Day, UnixTime};
 use zeroize::Zeroizing;
 
 use crate::body::kinds::ForkReport;
@@ -24,7 +24,7 @@ use crate::thread::{Draft, Thread};
 use crate::transcript::{Author, Content, Position};
 use crate::vault::Batch;
 
-/// Days for which an unanswered request is kept.
+/// Days for which an unanswered request is kept, and the keys of an ended conversation after its last message.
 pub const KEPT_DAYS: u32 = 30;
 
 /// How far a case has come.
@@ -261,6 +261,33 @@ impl Case {
     /// Whether the case is at work here: its mailboxes are read.
     pub(super) fn is_active(&self) -> bool {
         matches!(self.stage, Stage::Adopting | Stage::Claimed | Stage::Talking)
+    }
+
+    /// Whether a request that was never answered here has had its time: it was closed and can't come back, or nobody has
+    /// taken it for 30 days.
+    pub(super) fn is_forgotten(&self, today: Day, can_come_back: bool) -> bool {
+        let is_answered = self.talk.is_some() || !self.thread.sent.is_empty();
+        let is_old = today > self.arrived.day() + KEPT_DAYS;
+        match self.stage {
+            _ if is_answered => false,
+            Stage::Closed => !can_come_back,
+            Stage::Claimed | Stage::Gone | Stage::Stopped | Stage::Waiting => {
+                is_old && self.drafts.is_empty()
+            }
+            Stage::Adopting | Stage::Talking => false,
+        }
+    }
+
+    /// Erases the keys that nothing can need any more. Whether there were any.
+    pub(super) fn forget_keys(&mut self, today: Day, batch: &mut Batch) -> bool {
+        let is_over = matches!(self.stage, Stage::Closed | Stage::Stopped);
+        if is_over && self.talk.is_some() && self.thread.is_silent_for(KEPT_DAYS, today) {
+            self.talk = None;
+            self.thread.withdraw_all(batch);
+            return true;
+        }
+        let is_read = self.stage == Stage::Talking && self.is_caught_up();
+        self.talk.as_mut().is_some_and(|talk| is_read && talk.session.forget(today))
     }
 
     /// Withdraws an answer that was sealed and never put.

@@ -5,7 +5,7 @@ use poterne_protocol::op::Answer;
 use poterne_protocol::time::UnixTime;
 use rand_core::CryptoRng;
 
-use super::case::{Case, KEPT_DAYS, Stage};
+use super::case::{Case, Stage};
 use super::ticket::{Outcome, Work};
 use super::{Device, Purpose, stored};
 use crate::desk::epoch::Epoch;
@@ -137,11 +137,8 @@ impl Device {
             self.seats.remove(epoch);
             stored::erase_seat(&mut batch, *epoch);
         }
-        let too_old = |case: &Case| {
-            matches!(case.stage, Stage::Waiting | Stage::Gone) && now.day() > case.arrived.day() + KEPT_DAYS
-        };
-        let old: Vec<LocalId> =
-            self.cases.iter().filter(|(_, case)| too_old(case)).map(|(id, _)| *id).collect();
+        let is_old = |case: &&Case| case.is_forgotten(now.day(), self.seats.contains_key(&case.epoch));
+        let old: Vec<LocalId> = self.cases.values().filter(is_old).map(Case::id).collect();
         for id in &old {
             if let Some(case) = self.cases.remove(id) {
                 stored::erase_case(&mut batch, &case);
@@ -152,6 +149,17 @@ impl Device {
                 coordinator.erase_old(now);
             }
             self.save_desk(batch);
+        }
+        self.forget_keys(now);
+    }
+
+    /// Erases keys of conversations whose time is over; their texts stay.
+    fn forget_keys(&mut self, now: UnixTime) {
+        for id in self.cases.keys().copied().collect::<Vec<_>>() {
+            let mut batch = Batch::new();
+            if self.cases.get_mut(&id).is_some_and(|case| case.forget_keys(now.day(), &mut batch)) {
+                self.save(id, batch);
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 //! What a requester keeps of a request until it is answered, and of the handshake for as long as the lifeline may be
 //! needed (docs/spec/handshake.md §3, §7).
 //!
-//! Invariant: dk_R is erased when her first message binds the conversation; e_R stays for the lifeline.
+//! Invariant: dk_R is erased when her first message binds the conversation; e_R stays for the lifeline, and is
+//! erased when its time is over.
 
 use poterne_protocol::kem::KemSecret;
 use poterne_protocol::keys::{MailboxSecret, Pin};
@@ -28,7 +29,8 @@ pub struct PendingRequest {
     pub(crate) echoed_version: Version,
     pub(crate) echoed_hash: NoticeHash,
     pub(crate) ratchet: Option<KemSecret>,
-    pub(crate) lasting: DhSecret,
+    /// e_R.
+    pub(crate) lasting: Option<DhSecret>,
     pub(crate) own: Secret,
     pub(crate) next_reveal: Reveal,
     pub(crate) relays: [Option<ChosenRelay>; 2],
@@ -107,6 +109,16 @@ impl PendingRequest {
         self.ratchet = None;
     }
 
+    /// Whether the desk can still reach her by the lifeline: e_R is there.
+    pub fn can_be_called(&self) -> bool {
+        self.lasting.is_some()
+    }
+
+    /// Erases e_R, and dk_R with it: the time of the lifeline is over.
+    pub fn end_lifeline(&mut self) {
+        (self.lasting, self.ratchet) = (None, None);
+    }
+
     /// The state for the vault.
     pub fn to_stored(&self) -> Zeroizing<Vec<u8>> {
         stored::save(STORED_VERSION, &Plain::from(self))
@@ -127,7 +139,7 @@ struct Plain {
     echoed_version: (u16, u16, u32),
     echoed_hash: [u8; 32],
     ratchet: Option<[u8; 32]>,
-    lasting: [u8; 32],
+    lasting: Option<[u8; 32]>,
     own: [u8; 32],
     next_reveal: [u8; 16],
     relays: [Option<(u8, [u8; 16])>; 2],
@@ -144,7 +156,7 @@ impl From<&PendingRequest> for Plain {
             echoed_version: (root, serial, counter),
             echoed_hash: state.echoed_hash.0,
             ratchet: state.ratchet.as_ref().map(|key| *key.expose_seed()),
-            lasting: *state.lasting.expose(),
+            lasting: state.lasting.as_ref().map(|key| *key.expose()),
             own: *state.own.expose(),
             next_reveal: *state.next_reveal.expose(),
             relays: state.relays.map(|relay| relay.map(|relay| (relay.number, relay.pin.0))),
@@ -164,7 +176,7 @@ impl From<Plain> for PendingRequest {
             echoed_version: Version { root, serial, counter },
             echoed_hash: NoticeHash(plain.echoed_hash),
             ratchet: plain.ratchet.as_ref().map(KemSecret::from_seed),
-            lasting: DhSecret::from_bytes(&plain.lasting),
+            lasting: plain.lasting.as_ref().map(DhSecret::from_bytes),
             own: Secret::from_bytes(&plain.own),
             next_reveal: Reveal::from_bytes(&plain.next_reveal),
             relays: plain.relays.map(|kept| kept.map(relay)),

@@ -51,7 +51,7 @@ impl Conversation {
     }
 
     /// Whether the preferred relay has shown all that waits there in this run; where it is silent, another one.
-    fn is_caught_up(&self) -> bool {
+    pub(super) fn is_caught_up(&self) -> bool {
         let relays = self.reading_relays();
         let preferred =
             relays.iter().find(|relay| !self.run.silent.contains(relay) || self.run.polled.contains(relay));

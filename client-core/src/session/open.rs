@@ -103,14 +103,16 @@ impl Session {
         Ok(opened)
     }
 
-    /// Drops what is older than 30 days: keys of skipped messages, and chains that are only watched.
-    pub fn forget(&mut self, today: Day) {
+    /// Drops what is older than 30 days: keys of skipped messages, and chains that are only watched. Whether there was any.
+    pub fn forget(&mut self, today: Day) -> bool {
+        let before = (self.receiving.len(), self.skipped_keys());
         let current = self.receiving.keys().next_back().copied();
         let is_recent = |receiving: &Receiving| receiving.last_day + REMEMBERED_DAYS >= today;
         self.receiving.retain(|chain, receiving| Some(*chain) == current || is_recent(receiving));
         for receiving in self.receiving.values_mut().filter(|receiving| !is_recent(receiving)) {
             receiving.skipped.clear();
         }
+        (self.receiving.len(), self.skipped_keys()) != before
     }
 
     /// Finds the header key that opens the envelope's header: newest chains first.

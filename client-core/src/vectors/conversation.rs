@@ -37,7 +37,7 @@ pub(super) fn all() -> Vec<Vector> {
         .bytes("H(M0)", &opened.contact_hash())
         .bytes("notice hash", &opened.echoed_hash().0)
         .bytes("seed of dk_R", pending.ratchet.as_ref().expect("she has not bound").expose_seed())
-        .bytes("secret of e_R", pending.lasting.expose())
+        .bytes("secret of e_R", pending.lasting.as_ref().expect("no month has passed").expose())
         .bytes("secret of IK_V", desk.device.identity.expose())
         .bytes("device certificate", &desk.device.certificate.encode())
         .text("lease number", 5)

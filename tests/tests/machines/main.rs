@@ -7,6 +7,7 @@ mod answers;
 mod clock;
 mod crash;
 mod devices;
+mod forget;
 mod limits;
 mod lost;
 mod notices;
