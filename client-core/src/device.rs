@@ -40,6 +40,7 @@ use crate::desk::epoch::Epoch;
 use crate::dh::DhSecret;
 use crate::effect::{Calls, Effects};
 use crate::outbox::EntryId;
+use crate::reach::Reach;
 use crate::records::{LocalId, Records};
 use crate::stored::StoredError;
 use crate::vault::Batch;
@@ -69,6 +70,7 @@ pub struct Device {
     calls: Calls<Purpose>,
     effects: Effects,
     clock: Clock,
+    reach: Reach,
     poll_due: BTreeMap<Pin, UnixTime>,
     publish_due: BTreeMap<Pin, UnixTime>,
     publish_refused: bool,
@@ -143,6 +145,7 @@ impl Device {
             calls: Calls::default(),
             effects: Effects::default(),
             clock: Clock::default(),
+            reach: Reach::default(),
             poll_due: BTreeMap::new(),
             publish_due: BTreeMap::new(),
             publish_refused: false,

@@ -27,6 +27,7 @@ pub mod log_envelope;
 pub mod notice;
 pub mod outbox;
 pub mod passphrase;
+pub mod reach;
 pub mod records;
 pub mod request;
 pub mod requester;

@@ -1,8 +1,9 @@
 //! Sealed envelopes that nobody is known to have opened yet (docs/spec/client.md §3).
 //!
 //! An envelope and the state that sealed it are in the vault before the first put; only these bytes are ever put again.
-//! Where there are two relays it is put at the first, and at the second when the first has not said *stored* within 15
-//! seconds, when nothing has shown within 4 hours that it was opened, or when the first can't be reached for 10 minutes.
+//! Where there are two relays it is put at the first, and at the second when the first is known to be silent or has not
+//! said *stored* within 15 seconds, when nothing has shown within 4 hours that it was opened, or when the relay that has it
+//! can't be reached for 10 minutes.
 //!
 //! Invariant: an entry leaves the outbox only when it is shown to have been opened, is withdrawn, or has expired; so a
 //! crash can repeat a put but never lose one.
@@ -24,6 +25,7 @@ pub use entry::Turn;
 pub(crate) use stored::OutboxPlain;
 
 use crate::effect::CallResult;
+use crate::reach::Reach;
 use entry::{Entry, Place, PlaceState};
 
 /// Seconds that the first relay has to say *stored* before the second is asked.
@@ -71,8 +73,6 @@ pub enum PutOutcome {
 pub struct Outbox {
     next: EntryId,
     entries: BTreeMap<EntryId, Entry>,
-    /// Relays that can't be reached, since when, in this run.
-    silent: BTreeMap<Pin, UnixTime>,
 }
 
 impl Outbox {
@@ -110,12 +110,12 @@ impl Outbox {
     }
 
     /// Everything that is due, as (entry, place, relay, request); each counts as under way from now on.
-    pub fn take_due(&mut self, now: UnixTime) -> Vec<(EntryId, usize, Pin, Request)> {
+    pub fn take_due(&mut self, now: UnixTime, reach: &Reach) -> Vec<(EntryId, usize, Pin, Request)> {
         let mut due = Vec::new();
         let mut all_stored = true;
         for (id, entry) in &mut self.entries {
             if entry.turn.has_come(all_stored) {
-                entry.take_due(*id, &self.silent, now, &mut due);
+                entry.take_due(*id, reach, now, &mut due);
             }
             all_stored &= entry.is_stored();
         }
@@ -149,23 +149,14 @@ impl Outbox {
     }
 
     /// When `take_due` next has work to do.
-    pub fn poll_timeout(&self) -> Option<UnixTime> {
+    pub fn poll_timeout(&self, reach: &Reach) -> Option<UnixTime> {
         let mut all_stored = true;
         let mut due = Vec::new();
         for entry in self.entries.values() {
-            due.extend(entry.due_times(&self.silent).filter(|_| entry.turn.has_come(all_stored)));
+            due.extend(entry.due_times(reach).filter(|_| entry.turn.has_come(all_stored)));
             all_stored &= entry.is_stored();
         }
         due.into_iter().min()
-    }
-
-    /// A relay has answered anything at all, or can't be reached.
-    pub fn note_reached(&mut self, relay: &Pin, is_reached: bool, now: UnixTime) {
-        if is_reached {
-            self.silent.remove(relay);
-        } else {
-            self.silent.entry(*relay).or_insert(now);
-        }
     }
 
     /// Makes everything that waits for a repetition due at once.

@@ -31,6 +31,7 @@ pub use view::{Summary, Unchecked, Warning};
 use crate::clock::Clock;
 use crate::effect::{CallId, CallResult, Calls, Effect, Effects, Machine};
 use crate::outbox::{EntryId, PutOutcome};
+use crate::reach::Reach;
 use crate::records::{LocalId, Records};
 use crate::stored::StoredError;
 use crate::thread::Draft;
@@ -52,6 +53,7 @@ pub struct Requester {
     calls: Calls<Purpose>,
     effects: Effects,
     clock: Clock,
+    reach: Reach,
     /// When it last did what was due in this run.
     stepped: Option<UnixTime>,
 }
@@ -111,6 +113,7 @@ impl Requester {
         let now = self.clock.time(now);
         let id = LocalId::generate(rng);
         let mut conversation = Conversation::new(id, card, language);
+        conversation.run.silent.extend(self.reach.silent());
         conversation.drafts.push_back(Draft::new(text, now));
         self.conversations.insert(id, conversation);
         self.save(id, Batch::new());
@@ -213,7 +216,7 @@ impl Requester {
 
     fn put_due(&mut self, id: LocalId, now: UnixTime) {
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
-        for (entry, place, relay, request) in conversation.thread.outbox.take_due(now) {
+        for (entry, place, relay, request) in conversation.thread.outbox.take_due(now, &self.reach) {
             self.effects.push(self.calls.begin(relay, request, Purpose::Put { id, entry, place }));
         }
     }
@@ -240,12 +243,16 @@ impl Requester {
 
     fn poll_due(&mut self, id: LocalId, now: UnixTime) {
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
-        for (place, relay) in conversation.reading_relays().into_iter().enumerate() {
+        let relays = conversation.reading_relays();
+        let preferred = self.reach.first(&relays);
+        for relay in relays {
             let due = conversation.run.poll_due.entry(relay).or_insert(now);
+            let cadence = if preferred == Some(relay) { POLL_SECS } else { 4 * POLL_SECS };
+            *due = (*due).min(now.plus(cadence));
             if now < *due {
                 continue;
             }
-            *due = now.plus(if place == 0 { POLL_SECS } else { 4 * POLL_SECS });
+            *due = now.plus(cadence);
             if !self.clock.has_heard(&relay) {
                 self.effects.push(self.calls.begin(relay, Request::Hello, Purpose::Hello { id }));
             }
@@ -377,9 +384,7 @@ impl Machine for Requester {
         let Some((relay, purpose)) = self.calls.end(call) else { return };
         self.clock.tick(now);
         let (own, now) = (now, self.clock.time(now));
-        for conversation in self.conversations.values_mut() {
-            conversation.thread.outbox.note_reached(&relay, result.is_ok(), now);
-        }
+        self.reach.note(&relay, result.is_ok(), now);
         let id = match purpose {
             Purpose::Erase => return,
             Purpose::Hello { id } => {
@@ -427,8 +432,11 @@ impl Machine for Requester {
             return None;
         }
         let Some(stepped) = self.stepped else { return Some(UnixTime(0)) };
-        let due =
-            self.conversations.values().filter_map(|conversation| conversation.poll_timeout(stepped)).min();
+        let due = self
+            .conversations
+            .values()
+            .filter_map(|conversation| conversation.poll_timeout(stepped, &self.reach))
+            .min();
         due.map(|due| self.clock.own(due.max(stepped.plus(1))))
     }
 

@@ -56,6 +56,7 @@ impl Device {
         if relay.is_some() {
             case.claim = None;
         }
+        let relay = relay.filter(|relay| !self.reach.is_silent(relay));
         self.call_claim(id, relay, now, rng);
     }
 

@@ -95,7 +95,7 @@ impl Device {
         self.cases.values().filter(is_free).min_by_key(|case| case.place).map(Case::id)
     }
 
-    /// Claims the request at a relay: the given one, or the first at which it was seen.
+    /// Claims the request at a relay: the given one, or the first at which it was seen that may answer.
     pub(super) fn call_claim(
         &mut self,
         id: LocalId,
@@ -108,7 +108,7 @@ impl Device {
         if self.calls.any(is_claim) {
             return;
         }
-        let relay = at.or(case.seen_at.first().copied());
+        let relay = at.or(self.reach.first(&case.seen_at));
         let seat = self.seats.get(&case.epoch);
         let entry = relay.and_then(|relay| seat?.grant.relay(&relay));
         let (Some(relay), Some(seat), Some(entry)) = (relay, seat, entry) else {
@@ -259,6 +259,17 @@ impl Device {
         }
     }
 
+    /// A claim has failed. Where the request lies at another relay too, it is claimed there at once.
+    pub(super) fn note_claim_failed(&mut self, id: LocalId, now: UnixTime) {
+        let may_go_elsewhere = self.cases.get(&id).is_some_and(|case| {
+            matches!(case.stage, Stage::Claimed | Stage::Waiting)
+                && case.seen_at.iter().any(|relay| !self.reach.is_silent(relay))
+        });
+        if !may_go_elsewhere {
+            self.note_failed(id, now);
+        }
+    }
+
     /// A relay has failed in the middle of something about a case.
     pub(super) fn note_failed(&mut self, id: LocalId, now: UnixTime) {
         if let Some(case) = self.cases.get_mut(&id) {
@@ -274,7 +285,7 @@ impl Device {
 fn case_relays_due(device: &mut Device, id: LocalId) {
     let Some(case) = device.cases.get_mut(&id) else { return };
     case.polled.clear();
-    case.silent.clear();
+    case.silent = device.reach.silent().collect();
     for relay in case.relays.iter().flatten() {
         device.poll_due.remove(relay);
     }

@@ -200,7 +200,11 @@ impl Case {
                 erase.insert(envelope.id());
                 match self.thread.hear(heard, now, batch) {
                     Some(Asked::Close) => self.stage = Stage::Closed,
-                    Some(Asked::Fork) => _ = self.stop(),
+                    Some(Asked::Fork) => {
+                        // The other copy of this home is to read it too.
+                        erase.remove(&envelope.id());
+                        self.stop();
+                    }
                     Some(Asked::Relays(numbers)) => self.peer_moves_to = Some(numbers),
                     None => {}
                 }

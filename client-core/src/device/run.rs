@@ -19,9 +19,7 @@ impl Machine for Device {
         let Some((relay, purpose)) = self.calls.end(call) else { return };
         self.clock.tick(now);
         let (own, now) = (now, self.clock.time(now));
-        for case in self.cases.values_mut() {
-            case.thread.outbox.note_reached(&relay, result.is_ok(), now);
-        }
+        self.reach.note(&relay, result.is_ok(), now);
         match (purpose, result) {
             (Purpose::Put { case, entry, place }, result) => {
                 self.handle_put(case, entry, place, &result, now)
@@ -38,13 +36,10 @@ impl Machine for Device {
             (Purpose::EraseRequest { case }, Ok(Answer::Done)) => self.handle_request_erased(case),
             (Purpose::Release { case }, Ok(Answer::Done)) => self.handle_released(case),
             (Purpose::Poll { watched }, Err(_)) => self.note_silent(relay, &watched),
-            (
-                Purpose::Claim { case }
-                | Purpose::Extend { case }
-                | Purpose::EraseRequest { case }
-                | Purpose::Release { case },
-                _,
-            ) => self.note_failed(case, now),
+            (Purpose::Claim { case }, Err(_)) => self.note_claim_failed(case, now),
+            (Purpose::Extend { case } | Purpose::EraseRequest { case } | Purpose::Release { case }, _) => {
+                self.note_failed(case, now)
+            }
             _ => {}
         }
         self.step(self.clock.time(own), rng);
@@ -57,7 +52,7 @@ impl Machine for Device {
 
     fn poll_timeout(&self) -> Option<UnixTime> {
         let Some(stepped) = self.stepped else { return Some(UnixTime(0)) };
-        let puts = self.cases.values().filter_map(|case| case.thread.outbox.poll_timeout()).min();
+        let puts = self.cases.values().filter_map(|case| case.thread.outbox.poll_timeout(&self.reach)).min();
         let polls = self.poll_due.values().chain(self.publish_due.values()).copied().min();
         let retries = self.cases.values().map(|case| case.retry_at).filter(|at| *at > stepped).min();
         let due = puts.into_iter().chain(polls).chain(retries).min();
@@ -122,7 +117,7 @@ impl Device {
 
     fn put_due(&mut self, now: UnixTime) {
         for (id, case) in &mut self.cases {
-            for (entry, place, relay, request) in case.thread.outbox.take_due(now) {
+            for (entry, place, relay, request) in case.thread.outbox.take_due(now, &self.reach) {
                 let purpose = Purpose::Put { case: *id, entry, place };
                 self.effects.push(self.calls.begin(relay, request, purpose));
             }

@@ -1,7 +1,5 @@
 //! One entry of the outbox: at which of its places it is to be put, and when (docs/spec/client.md §3).
 
-use std::collections::BTreeMap;
-
 use poterne_protocol::envelope::{Class, SealedEnvelope};
 use poterne_protocol::keys::Pin;
 use poterne_protocol::op::{Payment, Put, Request};
@@ -13,6 +11,7 @@ use super::{
     COPY_WHEN_SILENT_SECS, EntryId, RETRY_FIRST_SECS, RETRY_MAX_SECS, SECOND_COPY_AFTER_SECS,
     SECOND_RELAY_AFTER_SECS, Target,
 };
+use crate::reach::Reach;
 
 /// When an entry may be put.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, Zeroize)]
@@ -70,12 +69,12 @@ impl Entry {
     pub(super) fn take_due(
         &mut self,
         id: EntryId,
-        silent: &BTreeMap<Pin, UnixTime>,
+        reach: &Reach,
         now: UnixTime,
         due: &mut Vec<(EntryId, usize, Pin, Request)>,
     ) {
         for number in 0..self.places.len() {
-            if self.place_due(number, silent).is_some_and(|at| at <= now) {
+            if self.place_due(number, reach).is_some_and(|at| at <= now) {
                 self.first_try.get_or_insert(now);
                 let place = &mut self.places[number];
                 place.state = PlaceState::UnderWay;
@@ -86,22 +85,23 @@ impl Entry {
     }
 
     /// When that place is to be put at; `None` when it needs no put.
-    fn place_due(&self, number: usize, silent: &BTreeMap<Pin, UnixTime>) -> Option<UnixTime> {
+    fn place_due(&self, number: usize, reach: &Reach) -> Option<UnixTime> {
         let place = &self.places[number];
         if place.state != PlaceState::Waiting {
             return None;
         }
-        let copied_from = self.places.iter().find_map(|other| other.copied_from(silent));
+        let copied_from = self.places.iter().find_map(|other| other.copied_from(reach));
         match (number, copied_from, self.first_try) {
             (_, Some(from), _) => Some(place.due.max(from)),
             (0, None, _) => Some(place.due),
+            (_, None, _) if reach.is_silent(&self.places[0].target.relay) => Some(place.due),
             (_, None, Some(tried)) => Some(place.due.max(tried.plus(SECOND_RELAY_AFTER_SECS))),
             (_, None, None) => None,
         }
     }
 
-    pub(super) fn due_times(&self, silent: &BTreeMap<Pin, UnixTime>) -> impl Iterator<Item = UnixTime> {
-        (0..self.places.len()).filter_map(|number| self.place_due(number, silent))
+    pub(super) fn due_times(&self, reach: &Reach) -> impl Iterator<Item = UnixTime> {
+        (0..self.places.len()).filter_map(|number| self.place_due(number, reach))
     }
 
     fn put(&self, number: usize) -> Request {
@@ -112,10 +112,10 @@ impl Entry {
 
 impl Place {
     /// Where it is stored: from when on a copy belongs at the other relay.
-    fn copied_from(&self, silent: &BTreeMap<Pin, UnixTime>) -> Option<UnixTime> {
+    fn copied_from(&self, reach: &Reach) -> Option<UnixTime> {
         let PlaceState::Stored(at) = self.state else { return None };
         let unopened = at.plus(SECOND_COPY_AFTER_SECS);
-        let silent = silent.get(&self.target.relay).map(|since| since.plus(COPY_WHEN_SILENT_SECS));
+        let silent = reach.silent_since(&self.target.relay).map(|since| since.plus(COPY_WHEN_SILENT_SECS));
         Some(silent.map_or(unopened, |silent| silent.min(unopened)))
     }
 

@@ -56,7 +56,7 @@ impl Outbox {
         for entry in &plain.entries {
             entries.insert(entry.id, Entry::from_plain(entry, envelope(entry.id)?)?);
         }
-        Ok(Self { next: plain.next, entries, silent: BTreeMap::new() })
+        Ok(Self { next: plain.next, entries })
     }
 }
 

@@ -7,6 +7,7 @@ use poterne_protocol::time::UnixTime;
 use rand_core::CryptoRng;
 
 use super::conversation::{Conversation, Standing};
+use crate::reach::Reach;
 use crate::vault::Batch;
 
 impl Conversation {
@@ -65,11 +66,11 @@ impl Conversation {
     }
 
     /// When there is next something to do, seen from the last time that something was done.
-    pub(super) fn poll_timeout(&self, stepped: UnixTime) -> Option<UnixTime> {
+    pub(super) fn poll_timeout(&self, stepped: UnixTime, reach: &Reach) -> Option<UnixTime> {
         let polls = self.run.poll_due.values().copied().min();
         let lost = self.lost_at().filter(|at| *at > stepped);
         let notice = self.run.notice_due.values().copied().min().filter(|_| self.wants_notice(stepped));
-        [polls, lost, notice, self.thread.outbox.poll_timeout()].into_iter().flatten().min()
+        [polls, lost, notice, self.thread.outbox.poll_timeout(reach)].into_iter().flatten().min()
     }
 
     /// Bytes of text that wait to be sealed.

@@ -1,6 +1,7 @@
 //! Several devices of one desk: leases, two answers, and what is left behind.
 
 use poterne_client_core::device::{DeviceError, Outcome, Stage};
+use poterne_client_core::effect::Machine;
 use poterne_client_core::records::LocalId;
 use poterne_client_core::requester::Warning;
 use poterne_client_core::transcript::SentState;
@@ -236,4 +237,20 @@ fn a_request_that_was_closed_without_an_answer_is_gone_for_all_devices() {
     assert_eq!(first.machine.outcome(ticket), Some(Ok(Outcome::Closed)));
     second.refresh(&mut table);
     assert!(queue(&second).is_empty());
+}
+
+#[test]
+fn a_device_says_when_it_calls_again_after_a_relay_has_failed() {
+    let mut table = Table::new(320, 1);
+    let mut desk = desk(&mut table);
+    ask(&mut table, &desk, "Help me");
+    desk.refresh(&mut table);
+    table.filter = Some(|request| !matches!(request, Request::Claim(_)));
+    let ticket = desk.machine.claim(None, table.now, &mut table.rng);
+    desk.settle(&mut table);
+    assert_eq!(desk.machine.poll_timeout(), Some(table.now.plus(5)));
+    table.filter = None;
+    table.wait(5);
+    desk.tick(&mut table);
+    assert!(matches!(desk.machine.outcome(ticket), Some(Ok(Outcome::Claimed(_)))));
 }

@@ -24,17 +24,11 @@ fn a_message_goes_to_the_first_relay_only_while_that_one_answers() {
 }
 
 #[test]
-fn a_message_goes_to_the_second_relay_15_seconds_after_the_first_was_found_dead() {
+fn a_message_goes_to_the_second_relay_as_soon_as_the_first_is_found_dead() {
     let mut table = Table::new(102, 2);
     let (mut desk, mut asker, id, case) = conversation(&mut table);
     table.unreachable.insert(table.relay(1));
     say(&mut table, &mut asker, id, "Thank you");
-    assert_eq!(states(&asker, id).last(), Some(&SentState::Queued));
-    table.wait(14);
-    asker.tick(&mut table);
-    assert_eq!(states(&asker, id).last(), Some(&SentState::Queued));
-    table.wait(1);
-    asker.tick(&mut table);
     assert_eq!(states(&asker, id).last(), Some(&SentState::Stored));
     desk.refresh(&mut table);
     assert_eq!(messages(&desk, case).last().unwrap(), "requester: Thank you");
@@ -51,6 +45,51 @@ fn a_message_goes_to_the_second_relay_when_the_first_is_silent() {
     table.wait(15);
     asker.tick(&mut table);
     assert_eq!(states(&asker, id).last(), Some(&SentState::Stored));
+}
+
+#[test]
+fn the_second_relay_is_asked_as_often_as_the_first_while_that_one_is_dead() {
+    let mut table = Table::new(111, 2);
+    let (mut desk, mut asker, id, case) = conversation(&mut table);
+    say(&mut table, &mut asker, id, "Thank you");
+    desk.refresh(&mut table);
+    table.unreachable.insert(table.relay(1));
+    asker.refresh(&mut table);
+    table.wait(30);
+    asker.tick(&mut table);
+    desk.machine.reply(case, "You are welcome", table.now, &mut table.rng);
+    desk.settle(&mut table);
+    table.wait(30);
+    asker.tick(&mut table);
+    assert_eq!(messages(&asker, id).last().unwrap(), "volunteer: You are welcome");
+}
+
+#[test]
+fn a_second_conversation_knows_that_a_relay_is_dead() {
+    let mut table = Table::new(112, 2);
+    let desk = desk(&mut table);
+    table.unreachable.insert(table.relay(1));
+    let (mut asker, _) = ask(&mut table, &desk, "Help me");
+    table.silent.insert(table.relay(1));
+    let card = desk.machine.card().unwrap();
+    let id = asker.machine.ask(card, "And again", *b"en\0\0", table.now, &mut table.rng).unwrap();
+    asker.settle(&mut table);
+    assert_eq!(states(&asker, id), [SentState::Stored]);
+}
+
+#[test]
+fn a_request_that_lies_at_both_relays_is_claimed_at_the_one_that_lives() {
+    let mut table = Table::new(113, 2);
+    let mut desk = desk(&mut table);
+    let (mut asker, id) = ask(&mut table, &desk, "Help me");
+    table.wait(4 * 3600);
+    asker.tick(&mut table);
+    desk.refresh(&mut table);
+    table.unreachable.insert(table.relay(1));
+    let case = claim(&mut table, &mut desk);
+    reply(&mut table, &mut desk, case, "I am here");
+    asker.refresh(&mut table);
+    assert_eq!(asker.machine.unchecked(id).len(), 1);
 }
 
 #[test]
@@ -89,15 +128,9 @@ fn a_request_reaches_the_desk_while_the_first_relay_is_dead_from_the_start() {
     let mut desk = desk(&mut table);
     table.unreachable.insert(table.relay(1));
     let (mut asker, id) = ask(&mut table, &desk, "Help me");
-    table.wait(15);
-    asker.tick(&mut table);
     assert_eq!(states(&asker, id), [SentState::Stored]);
     let case = claim(&mut table, &mut desk);
-    let now = table.now;
-    desk.machine.reply(case, "I am here", now, &mut table.rng);
-    desk.refresh(&mut table);
-    table.wait(15);
-    desk.tick(&mut table);
+    reply(&mut table, &mut desk, case, "I am here");
     asker.refresh(&mut table);
     assert_eq!(asker.machine.unchecked(id).len(), 1);
     table.wait(3600);
@@ -131,14 +164,8 @@ fn both_sides_go_on_when_the_first_relay_dies_in_the_middle() {
     table.unreachable.insert(table.relay(1));
     for turn in 0..3 {
         say(&mut table, &mut asker, id, &format!("question {turn}"));
-        table.wait(15);
-        asker.tick(&mut table);
         desk.refresh(&mut table);
-        let now = table.now;
-        desk.machine.reply(case, &format!("answer {turn}"), now, &mut table.rng);
-        desk.refresh(&mut table);
-        table.wait(15);
-        desk.tick(&mut table);
+        reply(&mut table, &mut desk, case, &format!("answer {turn}"));
         asker.refresh(&mut table);
     }
     assert_eq!(messages(&asker, id), messages(&desk, case));
