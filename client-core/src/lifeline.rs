@@ -10,8 +10,8 @@ use poterne_protocol::kem::{CIPHERTEXT_BYTES, KemCiphertext, KemPublic};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use crate::body::PartMark;
 use crate::body::kinds::HandOver;
+use crate::body::{Body, PartMark};
 use crate::chain;
 use crate::desk::certificate::DeviceCertificate;
 use crate::dh::{DhPublic, DhSecret, Refused};
@@ -22,9 +22,6 @@ use crate::secret::Secret;
 use crate::session::header::{ANSWER_HEADER_BYTES, AnswerHeader, Header};
 use crate::session::message::{self, HeaderSeal};
 use crate::session::start::DeviceKeys;
-
-/// The type in the header of a lifeline envelope: a hand-over.
-const TYPE_HAND_OVER: u8 = 2;
 
 /// What a desk keeps of a request after its adoption, to reach the requester again.
 #[derive(Clone)]
@@ -87,7 +84,7 @@ impl Lifeline {
         let mut random = [0; CIPHERTEXT_BYTES];
         rng.fill_bytes(&mut random);
         let ct = KemCiphertext::from(random);
-        let (kind, mark) = (TYPE_HAND_OVER, PartMark::WHOLE);
+        let (kind, mark) = (Body::HAND_OVER, PartMark::WHOLE);
         let ratchet = Header { kind, mark, previous: 0, n: 0, ek: key, ct };
         let header = AnswerHeader { ratchet, certificate: device.certificate.clone(), lease: 0 };
         let secret = payload_secret(&device.identity, &self.lasting_key, &self.secret)?;

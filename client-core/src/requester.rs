@@ -5,6 +5,7 @@
 //! before the newest notice was asked for; an envelope is deleted at the relay only after what it said is in the vault.
 
 mod answers;
+mod calls;
 mod contact;
 mod conversation;
 mod forget;
@@ -23,6 +24,7 @@ use poterne_protocol::op::{Answer, EnvelopeStatus, Request};
 use poterne_protocol::time::{Day, UnixTime};
 use rand_core::CryptoRng;
 
+pub use calls::CALLS_MAX;
 pub use contact::REQUEST_BYTES_MAX;
 pub use conversation::{Standing, Stop};
 pub use forget::{ANSWERABLE_DAYS, LIFELINE_DAYS};

@@ -130,6 +130,11 @@ impl Session {
         self.zero.lease
     }
 
+    /// The newest chain of either side.
+    pub fn newest_chain(&self) -> u32 {
+        self.ahead.chain - 1
+    }
+
     /// Whether the requester has sent in this conversation, as far as this end knows: no other answer counts from then on.
     pub fn is_bound(&self) -> bool {
         match self.role {

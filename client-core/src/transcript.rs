@@ -3,6 +3,7 @@
 //!
 //! Chains alternate strictly, so (attempt, chain, number) orders all messages of both sides alike, however they arrive.
 
+use poterne_protocol::envelope::EnvelopeId;
 use poterne_protocol::time::UnixTime;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -54,7 +55,7 @@ pub struct Position {
     pub attempt: u16,
     /// 0 for the request and its follow-ups, chain i of the ratchet at i + 1.
     pub chain: u32,
-    /// Within the chain. The request is 0, follow-up n is n + 1.
+    /// Within the chain. The request is 0, follow-up n is n + 1; from 2^31 on, calls by the lifeline.
     pub number: u32,
 }
 
@@ -72,6 +73,12 @@ impl Position {
     /// Message `n` of chain `chain` of the ratchet.
     pub fn ratchet(attempt: u16, chain: u32, n: u32) -> Self {
         Self { attempt, chain: chain + 1, number: n }
+    }
+
+    /// A call by the lifeline, behind the messages of the newest chain; `chain` is that chain's place.
+    pub fn call(attempt: u16, chain: u32, id: &EnvelopeId) -> Self {
+        let from_id = u32::from_be_bytes(id.0[..4].try_into().expect("an id has 16 bytes"));
+        Self { attempt, chain, number: from_id | 1 << 31 }
     }
 
     /// `kind` id attempt chain number, big-endian.

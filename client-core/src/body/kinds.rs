@@ -192,12 +192,14 @@ impl Reason {
 impl Body {
     /// The number of text.
     pub const TEXT: u8 = 1;
+    /// The number of [`Body::HandOver`].
+    pub const HAND_OVER: u8 = 2;
 
     /// The number of the type, which stands in the header.
     pub fn kind(&self) -> u8 {
         match self {
             Self::Text(_) => Self::TEXT,
-            Self::HandOver(_) => 2,
+            Self::HandOver(_) => Self::HAND_OVER,
             Self::Close(_) => 3,
             Self::Cover => 4,
             Self::Ack(_) => 5,

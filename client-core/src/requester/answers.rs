@@ -41,7 +41,8 @@ impl Conversation {
         match attempt.pending.open_answer(envelope, now.day()) {
             Ok(answer) => self.judge(contact, answer, envelope, now, batch),
             Err(AnswerError::Decode(_) | AnswerError::Spoilt) => Fate::Left,
-            Err(AnswerError::Bound | AnswerError::Refused | AnswerError::NotOpened) => Fate::Useless,
+            Err(AnswerError::NotOpened) => self.take_call(contact, envelope, now, batch),
+            Err(AnswerError::Bound | AnswerError::Refused) => Fate::Useless,
         }
     }
 
@@ -121,8 +122,7 @@ impl Conversation {
         self.talk = Some(talk);
         self.run.unchecked.clear();
         self.unchecked_since = None;
-        self.hear(heard, now, batch);
-        Fate::Taken
+        self.hear(heard, now, batch)
     }
 }
 

@@ -71,8 +71,8 @@ pub(super) struct Run {
     pub(super) day: Option<Day>,
     /// When each relay is to be polled next.
     pub(super) poll_due: BTreeMap<Pin, UnixTime>,
-    /// Relays that have shown a valid notice.
-    pub(super) notice_from: BTreeSet<Pin>,
+    /// Relays that have shown a valid notice, and when.
+    pub(super) notice_from: BTreeMap<Pin, UnixTime>,
     /// When to ask each relay for notices again.
     pub(super) notice_due: BTreeMap<Pin, UnixTime>,
     /// Why the last notice was not believed.
@@ -114,6 +114,8 @@ pub(super) struct Conversation {
     pub(super) replaced: u8,
     pub(super) standing: Standing,
     pub(super) thread: Thread,
+    /// Calls by the lifeline that are kept.
+    pub(super) calls: Vec<EnvelopeId>,
     /// Since when an answer waits for the newest notice.
     pub(super) unchecked_since: Option<UnixTime>,
     /// A fork that the volunteer is still to be told of.
@@ -135,6 +137,7 @@ impl Conversation {
             replaced: 0,
             standing: Standing::Open,
             thread: Thread::new(id, Author::Requester),
+            calls: Vec::new(),
             unchecked_since: None,
             fork: None,
             run: Run::default(),
@@ -172,6 +175,7 @@ impl Conversation {
         self.attempts.clear();
         self.talk = None;
         self.replaced = 0;
+        self.calls.clear();
         self.unchecked_since = None;
         self.fork = None;
         self.standing = Standing::Open;

@@ -61,18 +61,21 @@ impl Conversation {
     pub(super) fn watched(&self, relay: &Pin) -> Vec<Watched<Source>> {
         let is_first = !self.run.polled.contains(relay);
         let mut all = Vec::new();
+        // Another copy of this home may need what is there.
+        let is_stopped = matches!(self.standing, Standing::Stopped(_));
+        let drained = if is_stopped { Watched::looked_at } else { Watched::drained };
         for attempt in &self.attempts {
             if attempt.pending.relays().iter().flatten().any(|chosen| chosen.pin == *relay) {
                 let (source, boxed) =
                     (Source::AnswerBox(attempt.pending.contact_hash()), attempt.pending.answer_box());
-                let (read, delete) = (boxed.read_from(relay), Some(boxed.delete_at(relay)));
+                let (read, delete) = (boxed.read_from(relay), (!is_stopped).then(|| boxed.delete_at(relay)));
                 all.push(Watched { source, read, delete, start: Start::First, rounds: 0 });
             }
         }
         match &self.talk {
             Some(talk) if talk.reads_at(relay) => {
                 let read = talk.session.mailboxes_to_read();
-                all.extend(read.iter().map(|mailbox| Watched::drained(Source::Peer, mailbox, relay)));
+                all.extend(read.iter().map(|mailbox| drained(Source::Peer, mailbox, relay)));
                 if is_first {
                     let own = talk.session.own_mailboxes();
                     all.extend(
@@ -156,10 +159,7 @@ impl Conversation {
     ) -> Option<Fate> {
         let talk = self.talk.as_mut()?;
         match talk.open(envelope, now.day()) {
-            Ok(heard) => {
-                self.hear(heard, now, batch);
-                Some(Fate::Taken)
-            }
+            Ok(heard) => Some(self.hear(heard, now, batch)),
             Err(OpenError::Duplicate { .. } | OpenError::KeyGone { .. } | OpenError::TooFarAhead) => {
                 Some(Fate::Useless)
             }
@@ -172,11 +172,14 @@ impl Conversation {
         }
     }
 
-    /// Takes in what an opened message says.
-    pub(super) fn hear(&mut self, heard: Heard, now: UnixTime, batch: &mut Batch) {
+    /// Takes in what an opened message says. A word of a fork stays at the relay, for the other copy of this home.
+    pub(super) fn hear(&mut self, heard: Heard, now: UnixTime, batch: &mut Batch) -> Fate {
         match self.thread.hear(heard, now, batch) {
             Some(Asked::Close) => self.standing = Standing::Closed,
-            Some(Asked::Fork) => _ = self.stop(Stop::Fork),
+            Some(Asked::Fork) => {
+                self.stop(Stop::Fork);
+                return Fate::LeftButNoted;
+            }
             Some(Asked::Relays(numbers)) => {
                 if let (Some(talk), Some(notice)) = (&mut self.talk, &self.notice) {
                     talk.peer_moves_to(numbers, notice);
@@ -184,6 +187,7 @@ impl Conversation {
             }
             None => {}
         }
+        Fate::Taken
     }
 
     /// Seals a draft as messages of the conversation. On failure the draft comes back.

@@ -90,7 +90,7 @@ impl Conversation {
     }
 
     fn note_shown(&mut self, relay: Pin, now: UnixTime) {
-        self.run.notice_from.insert(relay);
+        self.run.notice_from.insert(relay, now);
         self.run.notice_due.insert(relay, now.plus(FRESH_SECS));
     }
 
@@ -123,13 +123,18 @@ impl Conversation {
 
     /// Whether a notice under which something may be sealed is there, fetched in this run.
     pub(super) fn has_notice(&self, now: UnixTime) -> bool {
-        !self.run.notice_from.is_empty() && self.notice.as_ref().is_some_and(|notice| now < notice.expiry())
+        self.fresh_notices(now) > 0 && self.notice.as_ref().is_some_and(|notice| now < notice.expiry())
+    }
+
+    /// How many relays have shown what notice they have within the last hour of this run.
+    fn fresh_notices(&self, now: UnixTime) -> usize {
+        self.run.notice_from.values().filter(|shown| now.since(**shown) < FRESH_SECS).count()
     }
 
     /// Whether answers may be judged: the newest notice came from two operators where there are two.
     pub(super) fn has_newest_notice(&self, now: UnixTime) -> bool {
         let wanted = self.notice_relays().len().clamp(1, 2);
         let waited = self.unchecked_since.is_some_and(|since| now.since(since) >= ONE_IS_ENOUGH_AFTER_SECS);
-        self.has_notice(now) && (self.run.notice_from.len() >= wanted || waited)
+        self.has_notice(now) && (self.fresh_notices(now) >= wanted || waited)
     }
 }

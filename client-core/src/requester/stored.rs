@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use poterne_protocol::card::Card;
+use poterne_protocol::envelope::EnvelopeId;
 use poterne_protocol::time::{Day, UnixTime};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
@@ -34,6 +35,7 @@ struct Plain {
     replaced: u8,
     standing: u8,
     thread: ThreadPlain,
+    calls: Vec<[u8; 16]>,
     unchecked_since: Option<u64>,
     fork: Option<(u32, u32)>,
 }
@@ -97,6 +99,7 @@ impl From<&Conversation> for Plain {
             replaced: from.replaced,
             standing: standing_number(from.standing),
             thread: from.thread.to_plain(),
+            calls: from.calls.iter().map(|id| id.0).collect(),
             unchecked_since: from.unchecked_since.map(|time| time.0),
             fork: from.fork.map(|fork| (fork.chain, fork.n)),
         }
@@ -118,6 +121,7 @@ impl Plain {
             replaced: self.replaced,
             standing: standing(self.standing)?,
             thread: Thread::from_plain(&self.thread, records, id, Author::Requester)?,
+            calls: self.calls.iter().copied().map(EnvelopeId).collect(),
             unchecked_since: self.unchecked_since.map(UnixTime),
             fork: self.fork.map(|(chain, n)| ForkReport { chain, n }),
             run: Run::default(),

@@ -87,6 +87,29 @@ fn the_answer_of_a_revoked_device_is_refused_and_the_request_sealed_anew_for_the
 }
 
 #[test]
+fn a_revocation_is_heard_of_in_a_run_that_lasts_for_hours() {
+    let mut table = Table::new(820, 1);
+    let (mut hand, old) = (Hand::new(&mut table), EpochSeed::generate(&mut table.rng));
+    let new = EpochSeed::generate(&mut table.rng);
+    let epoch = today(&table);
+    let first = hand.notice(&mut table, epoch, &old, &[]);
+    hand.publish(&mut table, &first);
+    let mut revoked = hand::device(&mut table, 3);
+    let grant = hand.grant(&first, &old, revoked.machine.identity());
+    hand::seat(&mut table, &mut revoked, grant);
+    let card = hand.card(&table);
+    let (mut asker, id) = ask_card(&mut table, card, "Help me");
+    let second = hand.notice(&mut table, Epoch { generation: 1, ..epoch }, &new, &[3]);
+    hand.publish(&mut table, &second);
+    table.wait(3600);
+    let case = claim(&mut table, &mut revoked);
+    reply(&mut table, &mut revoked, case, "Trust me");
+    asker.refresh(&mut table);
+    asker.refresh(&mut table);
+    assert_eq!(messages(&asker, id), ["requester: Help me"]);
+}
+
+#[test]
 fn an_answer_is_shown_as_not_checked_while_no_newest_notice_can_be_had_and_nothing_is_sent() {
     let mut table = Table::new(803, 1);
     let mut desk = desk(&mut table);

@@ -8,6 +8,7 @@ mod clock;
 mod crash;
 mod devices;
 mod forget;
+mod lifeline;
 mod limits;
 mod lost;
 mod notices;

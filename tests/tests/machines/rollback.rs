@@ -180,6 +180,11 @@ fn she_sees_a_fork_in_the_first_answers_of_a_device_that_was_copied_back() {
     reply(&mut table, &mut old, case, "from the old one");
     asker.refresh(&mut table);
     assert_eq!(standing(&asker, id), Standing::Stopped(Stop::Fork));
+    // She tells both copies, which stop too.
+    for copy in [&mut desk, &mut old] {
+        copy.refresh(&mut table);
+        assert_eq!(copy.machine.case(case).unwrap().stage, Stage::Stopped);
+    }
     assert_no_nonce_was_used_twice(&table);
 }
 
