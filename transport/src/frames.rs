@@ -2,7 +2,7 @@
 
 use poterne_protocol::frame::{FrameDecoder, FrameError, OuterFrame};
 use quinn::{ReadError, RecvStream, SendStream, WriteError};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::bounds::{FRAME_TIMEOUT, READ_BYTES, WRITE_TIMEOUT};
 
@@ -36,14 +36,17 @@ impl From<WriteError> for StreamError {
 }
 
 /// The receiving half.
+///
+/// Invariant: `due` is set exactly while a frame has begun and is not whole.
 pub(crate) struct FrameReader {
     stream: RecvStream,
     decoder: FrameDecoder,
+    due: Option<Instant>,
 }
 
 impl FrameReader {
     pub(crate) fn new(stream: RecvStream, decoder: FrameDecoder) -> Self {
-        Self { stream, decoder }
+        Self { stream, decoder, due: None }
     }
 
     /// From now on frames may be as long as those of a channel that stands.
@@ -51,15 +54,22 @@ impl FrameReader {
         self.decoder.channel_stands();
     }
 
-    /// The next frame. Waits for its beginning as long as the connection lives, and for its end until the deadline.
-    /// Nothing is lost where the future is dropped before it is ready.
+    /// We did not read for a while, by our own choice: the frame that has begun gets its time anew.
+    pub(crate) fn was_held_back(&mut self) {
+        self.due = None;
+    }
+
+    /// The next frame. Waits for its beginning as long as the connection lives, and for all of it until the deadline,
+    /// however small the pieces are that it comes in. Nothing is lost where the future is dropped before it is ready.
     pub(crate) async fn next(&mut self) -> Result<OuterFrame, StreamError> {
         loop {
             if let Some(frame) = self.decoder.next()? {
+                self.due = None;
                 return Ok(frame);
             }
             if self.decoder.is_mid_frame() {
-                timeout(FRAME_TIMEOUT, self.read()).await.map_err(|_| StreamError::Slow)??;
+                let due = *self.due.get_or_insert_with(|| Instant::now() + FRAME_TIMEOUT);
+                timeout_at(due, self.read()).await.map_err(|_| StreamError::Slow)??;
             } else {
                 self.read().await?;
             }

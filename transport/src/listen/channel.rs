@@ -174,6 +174,9 @@ impl<S: Service> Channel<'_, S> {
         let mut key_checks = interval(KEY_CHECK);
         loop {
             let may_read = self.calls.len() < self.stream.shared.limits.requests_per_channel;
+            if !may_read {
+                self.stream.reader.was_held_back();
+            }
             tokio::select! {
                 frame = self.stream.reader.next(), if may_read => match frame {
                     Ok(frame) => self.take(&frame).await?,
