@@ -75,6 +75,8 @@ pub struct Spares {
 struct State {
     ready: VecDeque<Arc<Segment>>,
     free: Vec<FreeFile>,
+    /// Somebody waited for a spare in vain, and none has been made since.
+    is_short: bool,
     next_sequence: u32,
     next_file: u64,
 }
@@ -91,7 +93,8 @@ impl Spares {
     ) -> io::Result<Self> {
         let names = medium.list()?;
         let next_file = names.iter().filter_map(|name| segment_number(name)).max().map_or(0, |last| last + 1);
-        let state = Mutex::new(State { ready, free, next_sequence: last_sequence + 1, next_file });
+        let next_sequence = last_sequence + 1;
+        let state = Mutex::new(State { ready, free, is_short: false, next_sequence, next_file });
         Ok(Self { medium, segment_pages, state, made: Condvar::new() })
     }
 
@@ -114,11 +117,18 @@ impl Spares {
         state.ready.pop_front()
     }
 
-    /// Waits until there is a spare that puts may take, but no longer than `limit`.
+    /// Waits until there is a spare that puts may take, but no longer than `limit`. Who has waited in vain is the last
+    /// one to wait until a spare is made: behind each put others wait that need none.
     pub fn wait(&self, limit: Duration) -> bool {
         let none = |state: &mut State| state.ready.len() <= RESERVED_SPARES;
-        let waited = self.made.wait_timeout_while(self.state(), limit, none);
-        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+        let mut state = self.state();
+        if state.is_short && none(&mut state) {
+            return false;
+        }
+        let waited = self.made.wait_timeout_while(state, limit, none);
+        let (mut state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.is_short = timeout.timed_out();
+        !timeout.timed_out()
     }
 
     /// Puts back a spare that was taken and not written to.
@@ -149,7 +159,11 @@ impl Spares {
         // Where this fails, half a header may be on the disk. Its sequence is not used again, and opening finds a
         // use without blocks.
         write_header(&*blank.file, &header)?;
-        self.state().ready.push_back(Arc::new(Segment { name: blank.name, header, file: blank.file }));
+        let segment = Arc::new(Segment { name: blank.name, header, file: blank.file });
+        let mut state = self.state();
+        state.ready.push_back(segment);
+        state.is_short = false;
+        drop(state);
         self.made.notify_all();
         Ok(())
     }
