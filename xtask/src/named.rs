@@ -1,6 +1,6 @@
 //! Runs that have a name: `soak NAME`, `bench NAME`, `fuzz [NAME]`. Only what exists is listed.
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use crate::command::{cargo, run as run_command};
 
@@ -13,19 +13,64 @@ struct Run {
     environment: &'static [(&'static str, &'static str)],
 }
 
-const RUNS: &[Run] = &[Run {
-    kind: "soak",
-    name: "world",
-    about: "200 seeds of every simulated world",
-    cargo_words: &["test", "--package", "poterne-tests", "--test", "*_world"],
-    environment: &[("POTERNE_SEEDS", "200")],
-}];
+const RUNS: &[Run] = &[
+    soak("drain", "20 drains at full load", &DRAIN, &[("POTERNE_DRAINS", "20")]),
+    soak("erasure", "the raw disk, searched for what was deleted, after the promised time", &ERASURE, &[]),
+    soak(
+        "faults",
+        "disks that are full, read-only, or fail one of 20 syncs",
+        &FAULTS,
+        &[("POTERNE_FAULTS", "20")],
+    ),
+    soak("flips", "1,000 flipped bits over log and index", &FLIPS, &[("POTERNE_FLIPS", "1000")]),
+    soak("kills", "50 SIGKILLs under load", &KILLS, &[("POTERNE_KILLS", "50")]),
+    soak("power", "60 power cuts under a real file system", &POWER, &[("POTERNE_POWER_CUTS", "60")]),
+    soak(
+        "steady",
+        "ten minutes of work, and what the relay holds",
+        &STEADY,
+        &[("POTERNE_STEADY_SECS", "600")],
+    ),
+    soak("world", "200 seeds of every simulated world", &WORLD, &[("POTERNE_SEEDS", "200")]),
+];
+
+const DRAIN: [&str; 6] = of_soaks("drain::");
+const ERASURE: [&str; 6] = of_soaks("erasure::");
+const FAULTS: [&str; 6] = of_soaks("faults::");
+const FLIPS: [&str; 6] = of_soaks("flips::");
+const KILLS: [&str; 6] = of_soaks("kills::");
+const POWER: [&str; 5] = ["test", "--package", "poterne-hostile", "--test", "power_cut"];
+const STEADY: [&str; 6] = of_soaks("steady::");
+const WORLD: [&str; 5] = ["test", "--package", "poterne-tests", "--test", "*_world"];
+
+/// The tests of one module of the relay's soaks.
+const fn of_soaks(module: &'static str) -> [&'static str; 6] {
+    ["test", "--package", "poterne-hostile", "--test", "soaks", module]
+}
+
+const fn soak(
+    name: &'static str,
+    about: &'static str,
+    cargo_words: &'static [&'static str],
+    environment: &'static [(&'static str, &'static str)],
+) -> Run {
+    Run { kind: "soak", name, about, cargo_words, environment }
+}
+
+/// What every soak finds in its environment: that it may print figures and judge times.
+const SOAK: (&str, &str) = ("POTERNE_SOAK", "1");
 
 /// Starts the run, or says which there are.
 pub fn run(kind: &str, rest: &[&str]) -> anyhow::Result<ExitCode> {
     match pick(RUNS, kind, rest) {
         Ok(found) => {
-            run_command(cargo(found.cargo_words).envs(found.environment.iter().copied()))?;
+            if found.kind == "soak" {
+                // Tests of the binaries start those of the dev profile.
+                run_command(&mut cargo(&["build", "--bins", "--quiet"]))?;
+                run_command(soaking(found).env(SOAK.0, SOAK.1))?;
+            } else {
+                run_command(cargo(found.cargo_words).envs(found.environment.iter().copied()))?;
+            }
             Ok(ExitCode::SUCCESS)
         }
         Err(complaint) => {
@@ -33,6 +78,13 @@ pub fn run(kind: &str, rest: &[&str]) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::from(2))
         }
     }
+}
+
+/// The tests of a soak, one after another, with what they print.
+fn soaking(found: &Run) -> Command {
+    let mut command = cargo(found.cargo_words);
+    command.args(["--", "--nocapture", "--test-threads", "1"]).envs(found.environment.iter().copied());
+    command
 }
 
 fn pick<'a>(runs: &'a [Run], kind: &str, rest: &[&str]) -> Result<&'a Run, String> {

@@ -1,5 +1,6 @@
 //! A relay in its own process, on a loopback port that stays the same over its restarts.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,8 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 pub struct Relay {
     folder: PathBuf,
     address: String,
+    settings: Vec<(String, String)>,
+    wrapper: Vec<String>,
     process: Option<Child>,
     log: Arc<Mutex<String>>,
 }
@@ -23,9 +26,14 @@ pub struct Relay {
 impl Relay {
     /// Makes a relay in `folder` on a free port and starts it.
     pub fn start(folder: &Path) -> Self {
-        let mut relay = Self::init(folder, free_port());
+        let mut relay = Self::init_anywhere(folder);
         relay.run();
         relay
+    }
+
+    /// Makes a relay in `folder` on a free port, without starting it.
+    pub fn init_anywhere(folder: &Path) -> Self {
+        Self::init(folder, free_port())
     }
 
     /// Makes a relay in `folder`, without starting it.
@@ -38,7 +46,26 @@ impl Relay {
         assert!(output.status.success(), "init failed: {}", String::from_utf8_lossy(&output.stderr));
         let answer: serde_json::Value = serde_json::from_slice(&output.stdout).expect("init answers JSON");
         let address = answer["address"].as_str().expect("init tells the address").to_owned();
-        Self { folder: folder.to_owned(), address, process: None, log: Arc::default() }
+        Self {
+            folder: folder.to_owned(),
+            address,
+            settings: Vec::new(),
+            wrapper: Vec::new(),
+            process: None,
+            log: Arc::default(),
+        }
+    }
+
+    /// From its next start on it runs with that setting (docs/operators/relay.md §3).
+    pub fn set(&mut self, name: &str, value: impl ToString) -> &mut Self {
+        self.settings.push((format!("POTERNE_RELAY_{}", name.to_uppercase()), value.to_string()));
+        self
+    }
+
+    /// From its next start on it is started by these words, in front of its own. They must end as the relay itself.
+    pub fn wrap_in(&mut self, words: &[&str]) -> &mut Self {
+        self.wrapper = words.iter().map(|word| (*word).to_owned()).collect();
+        self
     }
 
     /// `poterne-relay://host:port#pin`.
@@ -100,10 +127,21 @@ impl Relay {
 
     /// Starts it again after [`Relay::kill`], and waits until it says that it is ready.
     pub fn run(&mut self) {
+        let begin = self.log().len();
+        self.launch();
+        let deadline = Instant::now() + READY_WITHIN;
+        while !self.log()[begin..].contains("ready") {
+            assert!(Instant::now() < deadline, "the relay is not ready in time: {}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Starts it and waits for nothing.
+    pub fn launch(&mut self) {
         let mut process = self.command().spawn().expect("poterne-relay run starts");
         let stderr = process.stderr.take().expect("stderr is piped");
         self.process = Some(process);
-        let (log, begin) = (Arc::clone(&self.log), self.log().len());
+        let log = Arc::clone(&self.log);
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 let mut log = log.lock().expect("no reader of the log panics");
@@ -111,11 +149,11 @@ impl Relay {
                 log.push('\n');
             }
         });
-        let deadline = Instant::now() + READY_WITHIN;
-        while !self.log()[begin..].contains("ready") {
-            assert!(Instant::now() < deadline, "the relay is not ready in time: {}", self.log());
-            std::thread::sleep(Duration::from_millis(20));
-        }
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.process.as_mut().is_none_or(|process| process.try_wait().is_ok_and(|ended| ended.is_some()))
     }
 
     /// What `run` says where it refuses to.
@@ -126,13 +164,16 @@ impl Relay {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(binary("poterne-relay"));
-        command.args(["run", "--config"]).arg(self.folder.join("relay.toml"));
+        let program = binary("poterne-relay").into_os_string();
+        let mut words = self.wrapper.iter().map(OsString::from).chain([program]);
+        let mut command = Command::new(words.next().expect("the program is one"));
+        command.args(words).args(["run", "--config"]).arg(self.folder.join("relay.toml"));
         command
             .env("POTERNE_RELAY_LOG_LEVEL", "trace")
             .env("RUST_LOG", "trace")
             .env("POTERNE_RELAY_METRICS_PORT", "0")
             .env("POTERNE_RELAY_SEGMENT_MIB", "1")
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
         command

@@ -12,9 +12,16 @@ use poterne_relay::store::{Config, open_directory};
 use poterne_relay_core::change::{Arrival, Change, Locator};
 use poterne_relay_core::store::{Store, Write};
 
-/// The variables that make this program the writer: the store's directory, and the number before its first put.
+use crate::control;
+
+/// The variables that make this program a writer: which one, the store's directory, the number before its first put.
+pub const WRITER: &str = "POTERNE_POWER_CUT_WRITER";
 pub const STORE: &str = "POTERNE_POWER_CUT_STORE";
 pub const FIRST: &str = "POTERNE_POWER_CUT_FIRST";
+/// The relay's store.
+pub const LOG: &str = "log";
+/// The store of the negative control.
+pub const SLED: &str = "sled";
 /// The day of all puts.
 pub const DAY: Day = Day(20_000);
 /// Of how many envelopes one is deleted again.
@@ -28,16 +35,27 @@ pub fn config() -> Config {
     Config { segment_pages: 1024, reserve_bytes: 0, reserve_percent: 0, index_rows: 500, ..Config::default() }
 }
 
-/// Whether this process is the writer.
-pub fn is_wanted() -> bool {
-    env::var_os(STORE).is_some()
+/// The writer that this process is, if it is one.
+pub fn wanted() -> Option<fn()> {
+    match env::var(WRITER).ok()?.as_str() {
+        SLED => Some(control::write),
+        _ => Some(write),
+    }
+}
+
+/// The directory to write in.
+pub fn path() -> PathBuf {
+    PathBuf::from(env::var_os(STORE).expect("the directory"))
+}
+
+/// The number before the first put.
+pub fn first() -> u64 {
+    env::var(FIRST).expect("the first number").parse().expect("a number")
 }
 
 /// Writes until writing fails.
-pub fn write() {
-    let path = PathBuf::from(env::var_os(STORE).expect("the directory"));
-    let first = env::var(FIRST).expect("the first number");
-    let mut number: u64 = first.parse().expect("a number");
+fn write() {
+    let (path, mut number) = (path(), first());
     // The power may go while it opens; that it can be opened, the test sees after each cut.
     let Ok(mut store) = open_directory(&path, config(), DAY) else { return };
     let _keeper = Keeper::spawn(store.shared()).expect("starts");
