@@ -11,6 +11,7 @@ mod adopt;
 mod case;
 mod claim;
 mod coordinator;
+mod cover;
 mod inbound;
 mod intake;
 mod publish;

@@ -13,6 +13,7 @@ mod chain;
 pub mod claimed;
 pub mod clock;
 pub mod contact;
+pub mod cover;
 pub mod desk;
 pub mod device;
 pub mod dh;

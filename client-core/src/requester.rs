@@ -8,6 +8,7 @@ mod answers;
 mod calls;
 mod contact;
 mod conversation;
+mod cover;
 mod forget;
 mod inbound;
 mod lost;
@@ -31,6 +32,7 @@ pub use forget::{ANSWERABLE_DAYS, LIFELINE_DAYS};
 pub use view::{Summary, Unchecked, Warning};
 
 use crate::clock::Clock;
+use crate::cover::PollShape;
 use crate::effect::{CallId, CallResult, Calls, Effect, Effects, Machine};
 use crate::outbox::{EntryId, PutOutcome};
 use crate::reach::Reach;
@@ -56,6 +58,7 @@ pub struct Requester {
     effects: Effects,
     clock: Clock,
     reach: Reach,
+    shape: PollShape,
     /// When it last did what was due in this run.
     stepped: Option<UnixTime>,
 }
@@ -213,7 +216,7 @@ impl Requester {
         }
         self.put_due(id, now);
         self.ask_for_notices(id, now);
-        self.poll_due(id, now);
+        self.poll_due(id, now, rng);
     }
 
     fn put_due(&mut self, id: LocalId, now: UnixTime) {
@@ -243,7 +246,7 @@ impl Requester {
         }
     }
 
-    fn poll_due(&mut self, id: LocalId, now: UnixTime) {
+    fn poll_due(&mut self, id: LocalId, now: UnixTime, rng: &mut impl CryptoRng) {
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
         let relays = conversation.reading_relays();
         let preferred = self.reach.first(&relays);
@@ -258,7 +261,8 @@ impl Requester {
             if !self.clock.has_heard(&relay) {
                 self.effects.push(self.calls.begin(relay, Request::Hello, Purpose::Hello { id }));
             }
-            for (watched, request) in watch::in_fetches(conversation.watched(&relay)) {
+            let watched = conversation.watched(&relay);
+            for (watched, request) in watch::in_fetches_of(self.shape, &relay, watched, rng) {
                 self.effects.push(self.calls.begin(relay, request, Purpose::Poll { id, watched }));
             }
             for (entry, request) in conversation.status_requests(&relay) {
@@ -333,6 +337,7 @@ impl Requester {
         watched: Vec<Watched<Source>>,
         answer: Answer,
         now: UnixTime,
+        rng: &mut impl CryptoRng,
     ) {
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
         let Some(found) = watch::found(watched, answer) else { return };
@@ -352,7 +357,9 @@ impl Requester {
         for request in erase {
             self.effects.push(self.calls.begin(relay, request, Purpose::Erase));
         }
-        for (watched, request) in watch::in_fetches(more) {
+        let more =
+            if more.is_empty() { Vec::new() } else { watch::in_fetches_of(self.shape, &relay, more, rng) };
+        for (watched, request) in more {
             self.effects.push(self.calls.begin(relay, request, Purpose::Poll { id, watched }));
         }
         self.note_caught_up(id, relay);
@@ -403,7 +410,7 @@ impl Machine for Requester {
             }
             Purpose::Poll { id, watched } => {
                 match result {
-                    Ok(answer) => self.handle_poll(id, relay, watched, answer, now),
+                    Ok(answer) => self.handle_poll(id, relay, watched, answer, now, rng),
                     Err(_) => self.note_silent(id, relay),
                 }
                 id

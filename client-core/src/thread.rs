@@ -192,6 +192,9 @@ impl Thread {
     /// Takes in an opened message of the other side: what it acknowledges, and what it says.
     pub(crate) fn hear(&mut self, heard: Heard, now: UnixTime, batch: &mut Batch) -> Option<Asked> {
         self.last = self.last.max(now);
+        if matches!(heard.whole, Some((_, Body::Cover))) {
+            return None;
+        }
         let (thread, chain) = (self.number, heard.chain);
         let is_earlier = move |position: &Position| position.attempt == thread && position.chain <= chain;
         self.raise(SentState::Answered, is_earlier);

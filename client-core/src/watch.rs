@@ -7,6 +7,23 @@ use poterne_protocol::keys::{MailboxSecret, Pin};
 use poterne_protocol::limits::{FETCH_ENVELOPES, FETCH_MAILBOXES, IDS_PER_REQUEST};
 use poterne_protocol::mailbox::{DeleteAt, ReadFrom};
 use poterne_protocol::op::{Answer, Delete, DeleteBy, Fetch, FetchFrom, Fetched, Request, Start};
+use rand_core::CryptoRng;
+
+/// How the fetches of a poll look to the relay and to who counts bytes in between.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum PollShape {
+    /// Always 16 mailboxes, filled up with some that nobody has, and at most 8 envelopes in an answer. What an answer
+    /// holds still shows in its size.
+    Constant,
+    /// As many mailboxes as there are, and as many envelopes as fit.
+    #[default]
+    Needed,
+}
+
+/// Mailboxes of a fetch of constant shape: those of one conversation, at its first poll of a run too, as a rule.
+pub const CONSTANT_MAILBOXES: usize = 16;
+/// Envelopes in the answer to one at most.
+pub const CONSTANT_ENVELOPES: u16 = 8;
 
 /// One mailbox at one relay, and which part of a conversation it belongs to.
 #[derive(Clone, Debug)]
@@ -38,25 +55,61 @@ impl<S> Watched<S> {
     }
 }
 
-/// The mailboxes in as many fetches as it takes, in their order.
-pub(crate) fn in_fetches<S>(mut watched: Vec<Watched<S>>) -> Vec<(Vec<Watched<S>>, Request)> {
-    let mut fetches = Vec::new();
-    while !watched.is_empty() {
-        let rest = watched.split_off(watched.len().min(FETCH_MAILBOXES));
-        fetches.push((std::mem::replace(&mut watched, rest), Request::Hello));
+/// The same in fetches of that shape. In constant shape there is always one fetch at least.
+pub(crate) fn in_fetches_of<S>(
+    shape: PollShape,
+    relay: &Pin,
+    watched: Vec<Watched<S>>,
+    rng: &mut impl CryptoRng,
+) -> Vec<(Vec<Watched<S>>, Request)> {
+    match shape {
+        PollShape::Needed => in_fetches(watched),
+        PollShape::Constant => in_batches(watched, CONSTANT_MAILBOXES, 1)
+            .into_iter()
+            .map(|batch| filled_up(batch, relay, rng))
+            .collect(),
     }
-    for (batch, request) in &mut fetches {
-        let from =
-            batch.iter().map(|one| FetchFrom { mailbox: one.read.clone(), start: one.start }).collect();
-        *request = Request::Fetch(Fetch { from, max: FETCH_ENVELOPES, wait_secs: 0 });
-    }
-    fetches
 }
 
-/// What a fetch found, mailbox by mailbox; `None` when the answer is not one to a fetch of these.
+fn filled_up<S>(batch: Vec<Watched<S>>, relay: &Pin, rng: &mut impl CryptoRng) -> (Vec<Watched<S>>, Request) {
+    let mut from = starts(&batch);
+    while from.len() < CONSTANT_MAILBOXES {
+        let nobodys = MailboxSecret::generate(rng).keys();
+        from.push(FetchFrom { mailbox: ReadFrom::plain(&nobodys, relay), start: Start::First });
+    }
+    (batch, Request::Fetch(Fetch { from, max: CONSTANT_ENVELOPES, wait_secs: 0 }))
+}
+
+fn starts<S>(batch: &[Watched<S>]) -> Vec<FetchFrom> {
+    batch.iter().map(|one| FetchFrom { mailbox: one.read.clone(), start: one.start }).collect()
+}
+
+/// Batches of `size` at most, and as many as `least`, empty ones if need be.
+fn in_batches<S>(mut watched: Vec<Watched<S>>, size: usize, least: usize) -> Vec<Vec<Watched<S>>> {
+    let mut batches = Vec::new();
+    while !watched.is_empty() || batches.len() < least {
+        let rest = watched.split_off(watched.len().min(size));
+        batches.push(std::mem::replace(&mut watched, rest));
+    }
+    batches
+}
+
+/// The mailboxes in as many fetches as it takes, in their order.
+pub(crate) fn in_fetches<S>(watched: Vec<Watched<S>>) -> Vec<(Vec<Watched<S>>, Request)> {
+    let fetch = |batch: Vec<Watched<S>>| {
+        let from = starts(&batch);
+        (batch, Request::Fetch(Fetch { from, max: FETCH_ENVELOPES, wait_secs: 0 }))
+    };
+    in_batches(watched, FETCH_MAILBOXES, 0).into_iter().map(fetch).collect()
+}
+
+/// What a fetch found, mailbox by mailbox; `None` when the answer is not one to a fetch of these. What comes from
+/// mailboxes that nobody has is nothing.
 pub(crate) fn found<S>(watched: Vec<Watched<S>>, answer: Answer) -> Option<Vec<(Watched<S>, Fetched)>> {
     match answer {
-        Answer::Fetched(fetched) if fetched.len() == watched.len() => {
+        Answer::Fetched(fetched)
+            if fetched.len() == watched.len() || fetched.len() == CONSTANT_MAILBOXES.max(watched.len()) =>
+        {
             Some(watched.into_iter().zip(fetched).collect())
         }
         _ => None,

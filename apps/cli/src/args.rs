@@ -125,6 +125,14 @@ pub enum Command {
         /// The case, as `claim` and `status` show it
         case: String,
     },
+    /// Send a message that says nothing, and look for new ones in a way that always looks the same
+    ///
+    /// Who counts what this machine sends can then tell less of when something is said. Run it at times that don't
+    /// depend on what happens, by a timer for example.
+    Cover {
+        /// A desk's case, or one of several conversations; `status` lists them
+        id: Option<String>,
+    },
     /// Make a desk, or show its card
     #[command(subcommand)]
     Desk(Desk),

@@ -1,6 +1,7 @@
 //! The commands, one function each; what they answer stands beside them.
 
 mod conversation;
+mod cover;
 mod desk;
 pub mod passphrase;
 mod status;
@@ -31,6 +32,7 @@ pub async fn carry_out(
         }
         Command::Claim { id } => boxed(desk::claim(session, id.as_deref()).await),
         Command::Close { case } => boxed(desk::close(session, &case).await),
+        Command::Cover { id } => boxed(cover::cover(session, id.as_deref()).await),
         Command::Desk(Desk::Card) => boxed(desk::card(session)),
         Command::Desk(Desk::Create { name, relays }) => boxed(desk::create(session, &name, &relays).await),
         Command::Inbox { to } => boxed(talk::inbox(session, to.to.as_deref()).await),

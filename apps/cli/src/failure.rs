@@ -66,6 +66,8 @@ failures! {
     DeskExists = "desk_exists",
     /// The desk's name is empty or too long.
     DeskNameInvalid = "desk_name_invalid",
+    /// A message that says nothing would begin or reopen something.
+    CoverTooEarly = "cover_too_early",
     /// The desk has given this device nothing for today.
     DeskSilent = "desk_silent",
     /// Two live copies of the keys of one conversation.

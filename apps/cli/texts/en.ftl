@@ -14,6 +14,7 @@ error-conversation-closed = The volunteer has closed this conversation. If you s
 error-conversation-none = There is no conversation yet. Begin one with “poterne ask”, your card and your text.
 error-conversation-unknown = There is no such conversation here. Look at the list with “poterne status”.
 error-conversation-unnamed = There are several conversations: { $ids }. Name one with --to.
+error-cover-too-early = There is no conversation that both sides have written in, or it is closed. A message that says nothing needs an open one.
 error-desk-exists = There is a desk here already. Show its card with “poterne desk card”, or name another folder with --home.
 error-desk-name-invalid = The desk's name is empty or too long. Give it one of at most 64 bytes, for volunteers to know it by.
 error-desk-silent = The desk has given this computer no key for today. Ask those who run the desk.
@@ -110,6 +111,7 @@ age-days = { $count ->
 
 ask-stored = Your request lies sealed at a relay. A volunteer will find it there; look for the answer with “poterne inbox”.
 ask-queued = Your request is kept here and is not sent yet. Any later command sends it, for example “poterne inbox”.
+cover-stored = Sent: a message that says nothing. Nobody is shown it.
 say-stored = Sent. It lies sealed at a relay until it is fetched.
 say-queued = Kept here, and not sent yet. Any later command sends it, for example “poterne inbox”.
 

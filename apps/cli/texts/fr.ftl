@@ -14,6 +14,7 @@ error-conversation-closed = Le ou la bénévole a clos cette conversation. Si vo
 error-conversation-none = Il n'y a pas encore de conversation. Commencez-en une avec « poterne ask », votre carte et votre texte.
 error-conversation-unknown = Cette conversation n'existe pas ici. Voyez la liste avec « poterne status ».
 error-conversation-unnamed = Il y a plusieurs conversations : { $ids }. Nommez-en une avec --to.
+error-cover-too-early = Il n'y a pas de conversation ouverte où les deux côtés ont écrit. Il en faut une pour un message qui ne dit rien.
 error-desk-exists = Il y a déjà un guichet ici. Affichez sa carte avec « poterne desk card », ou nommez un autre dossier avec --home.
 error-desk-name-invalid = Le nom du guichet est vide ou trop long. Donnez-lui-en un de 64 octets au plus, que les bénévoles reconnaissent.
 error-desk-silent = Le guichet n'a donné aucune clé à cet ordinateur pour aujourd'hui. Demandez à celles et ceux qui le tiennent.
@@ -110,6 +111,7 @@ age-days = { $count ->
 
 ask-stored = Votre demande est scellée chez un relais. Quelqu'un l'y trouvera ; cherchez la réponse avec « poterne inbox ».
 ask-queued = Votre demande est gardée ici et n'est pas encore envoyée. Toute commande suivante l'envoie, par exemple « poterne inbox ».
+cover-stored = Envoyé : un message qui ne dit rien. Personne ne le voit.
 say-stored = Envoyé. Le message reste scellé chez un relais jusqu'à ce qu'on vienne le chercher.
 say-queued = Gardé ici, pas encore envoyé. Toute commande suivante l'envoie, par exemple « poterne inbox ».
 

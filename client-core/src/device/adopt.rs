@@ -136,8 +136,9 @@ impl Device {
             };
             case.drafts.pop_front();
             case.thread.note_sent(position, &draft, entries, &mut batch);
-            changed = true;
+            (changed, case.cover_wanted) = (true, false);
         }
+        changed |= case.seal_cover(now, rng, &mut batch);
         if changed {
             self.save(id, batch);
         }
@@ -200,12 +201,22 @@ impl Case {
     ) -> Result<(Position, Vec<EntryId>), Unanswered> {
         let sealed = self.talk.as_mut().ok_or(Unanswered)?.seal(body, rng)?;
         let position = Position::ratchet(self.thread.number, sealed[0].chain, sealed[0].n);
+        Ok((position, self.push_sealed(sealed, now, batch)))
+    }
+
+    /// Puts sealed messages into the outbox.
+    pub(super) fn push_sealed(
+        &mut self,
+        sealed: Vec<Sealed>,
+        now: UnixTime,
+        batch: &mut Batch,
+    ) -> Vec<EntryId> {
         let mut entries = Vec::new();
         for Sealed { envelope, to, .. } in sealed {
             let targets = self.targets(&to);
             entries.push(self.thread.push(envelope, Class::THIRTY, targets, now, batch));
         }
-        Ok((position, entries))
+        entries
     }
 
     fn targets(&self, to: &Destination) -> Vec<Target> {

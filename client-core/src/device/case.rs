@@ -117,6 +117,8 @@ pub(super) struct Case {
     /// A fork that the requester is still to be told of.
     pub(super) fork: Option<ForkReport>,
     /// Not to be called for before then: a relay has failed.
+    /// A message that says nothing is to go out, unless one that says something does.
+    pub(super) cover_wanted: bool,
     pub(super) retry_at: UnixTime,
 }
 
@@ -160,6 +162,7 @@ impl Case {
             polled: BTreeSet::new(),
             silent: BTreeSet::new(),
             fork: None,
+            cover_wanted: false,
             retry_at: UnixTime(0),
         }
     }

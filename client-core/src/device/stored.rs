@@ -378,6 +378,7 @@ fn load_case(records: &impl Records, id: LocalId) -> Result<Case, StoredError> {
         peer_moves_to: None,
         polled: BTreeSet::new(),
         silent: BTreeSet::new(),
+        cover_wanted: false,
         fork: plain.fork.map(|(chain, n)| ForkReport { chain, n }),
         retry_at: UnixTime(0),
     })

@@ -81,6 +81,8 @@ pub(super) struct Run {
     pub(super) unchecked: BTreeMap<EnvelopeId, Zeroizing<String>>,
     /// A relay wants to be paid.
     pub(super) price_wanted: bool,
+    /// A message that says nothing is to go out, unless one that says something does.
+    pub(super) cover_wanted: bool,
 }
 
 impl Run {

@@ -208,7 +208,12 @@ impl Conversation {
     }
 
     /// Puts sealed messages of the conversation into the outbox. The first of them binds.
-    fn push_sealed(&mut self, sealed: Vec<Sealed>, now: UnixTime, batch: &mut Batch) -> Vec<EntryId> {
+    pub(super) fn push_sealed(
+        &mut self,
+        sealed: Vec<Sealed>,
+        now: UnixTime,
+        batch: &mut Batch,
+    ) -> Vec<EntryId> {
         let Some(talk) = &self.talk else { return Vec::new() };
         let targets = |to: &Destination| match to {
             Destination::Mailbox(mailbox) => talk.targets(mailbox),

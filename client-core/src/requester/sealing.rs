@@ -31,14 +31,17 @@ impl Conversation {
                 (None, true) => self.seal_contact(draft, now, rng, batch),
             };
             match outcome {
-                Ok(()) => sealed = true,
+                Ok(()) => {
+                    sealed = true;
+                    self.run.cover_wanted = false;
+                }
                 Err(draft) => {
                     self.drafts.push_front(draft);
                     break;
                 }
             }
         }
-        sealed
+        sealed | self.seal_cover(now, rng, batch)
     }
 
     fn may_seal(&self, now: UnixTime) -> bool {
@@ -47,8 +50,13 @@ impl Conversation {
         }
         match (&self.talk, self.attempts.is_empty()) {
             (None, true) => self.has_notice(now),
-            _ => self.is_caught_up() && self.run.unchecked.is_empty(),
+            _ => self.may_go_on(),
         }
+    }
+
+    /// Whether more may be sealed in what has begun.
+    pub(super) fn may_go_on(&self) -> bool {
+        self.standing == Standing::Open && self.is_caught_up() && self.run.unchecked.is_empty()
     }
 
     /// Whether the preferred relay has shown all that waits there in this run; where it is silent, another one.

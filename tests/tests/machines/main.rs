@@ -5,6 +5,7 @@ mod people;
 
 mod answers;
 mod clock;
+mod cover;
 mod crash;
 mod devices;
 mod forget;

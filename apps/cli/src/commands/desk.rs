@@ -267,7 +267,8 @@ fn is_stopped(device: &Device, case: LocalId) -> bool {
     device.case(case).is_some_and(|case| case.stage == Stage::Stopped)
 }
 
-fn case_id(device: &Device, text: &str) -> Result<LocalId, Failure> {
+/// The case of that id, or of an id that begins so.
+pub fn case_id(device: &Device, text: &str) -> Result<LocalId, Failure> {
     let known: Vec<LocalId> = device.cases().iter().map(|case| case.id).collect();
     // A request that waits has an id too, and the device says what is amiss with it.
     let id = named(text, &known).or_else(|| LocalId::parse(text));

@@ -124,7 +124,7 @@ fn is_blocked(requester: &Requester, id: LocalId) -> bool {
 }
 
 /// The conversation that is meant: the named one, or the only one.
-fn chosen(requester: &Requester, to: Option<&str>) -> Result<LocalId, Failure> {
+pub fn chosen(requester: &Requester, to: Option<&str>) -> Result<LocalId, Failure> {
     let known: Vec<LocalId> = requester.conversations().iter().map(|conversation| conversation.id).collect();
     match (to, &known[..]) {
         (Some(text), known) => named(text, known).ok_or(Failure::ConversationUnknown),
