@@ -216,3 +216,23 @@ fn people_read_their_language_and_scripts_the_same_codes_in_each() {
     told.dedup();
     assert_eq!(told.len(), 4, "{told:?}");
 }
+
+#[test]
+fn cover_goes_out_as_any_message_and_is_shown_to_nobody() {
+    let stage = Stage::new();
+    let home = stage.asker("one", "request");
+    assert_eq!(home.try_run(&["cover"]).unwrap_err().error(), "cover_too_early");
+    let case = text(&stage.desk.run(&["claim"])["case"]);
+    stage.desk.run(&["reply", &case, "answer"]);
+    home.run(&["inbox"]);
+    home.run(&["say", "thank you"]);
+    assert_eq!(home.run(&["cover"]), json!({"state": "stored", "warnings": []}));
+    let texts = |shown: &Value| -> Vec<String> {
+        shown["messages"].as_array().unwrap().iter().map(|message| text(&message["text"])).collect()
+    };
+    assert_eq!(texts(&stage.desk.run(&["read", &case])), ["request", "answer", "thank you"]);
+    assert_eq!(stage.desk.run(&["cover", &case]), json!({"state": "stored", "warnings": []}));
+    let inbox = home.run(&["inbox"]);
+    assert_eq!(texts(&inbox), ["request", "answer", "thank you"]);
+    assert_eq!(inbox["sent"][1]["state"], "stored");
+}
