@@ -14,6 +14,12 @@ struct Run {
 }
 
 const RUNS: &[Run] = &[
+    soak(
+        "crashes",
+        "a home cut off before and within every write of a story, on both sides",
+        &CRASHES,
+        &[("POTERNE_CUTS", "all")],
+    ),
     soak("drain", "20 drains at full load", &DRAIN, &[("POTERNE_DRAINS", "20")]),
     soak("erasure", "the raw disk, searched for what was deleted, after the promised time", &ERASURE, &[]),
     soak(
@@ -34,6 +40,7 @@ const RUNS: &[Run] = &[
     soak("world", "200 seeds of every simulated world", &WORLD, &[("POTERNE_SEEDS", "200")]),
 ];
 
+const CRASHES: [&str; 6] = ["test", "--package", "poterne-tests", "--test", "machines", "crash::"];
 const DRAIN: [&str; 6] = of_soaks("drain::");
 const ERASURE: [&str; 6] = of_soaks("erasure::");
 const FAULTS: [&str; 6] = of_soaks("faults::");
