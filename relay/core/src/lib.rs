@@ -10,6 +10,7 @@
 pub mod change;
 pub mod cursor;
 pub mod decision;
+pub mod leap;
 pub mod lease;
 pub mod memory;
 pub mod policy;
