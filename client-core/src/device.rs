@@ -14,6 +14,7 @@ mod coordinator;
 mod cover;
 mod inbound;
 mod intake;
+mod lookout;
 mod publish;
 mod run;
 mod seat;
@@ -32,6 +33,7 @@ use rand_core::CryptoRng;
 
 pub use case::{KEPT_DAYS, Stage};
 pub use coordinator::{Coordinator, DeskRelay, PUBLISHED_AHEAD_DAYS, WARNING_DAYS};
+pub use lookout::LOOK_SECS;
 pub use seat::{EpochGrant, Identity};
 pub use ticket::{DeviceError, Outcome, Ticket};
 pub use view::{CaseSummary, DeskWarning, QueueItem};
@@ -49,6 +51,7 @@ use crate::watch::Watched;
 use case::Case;
 use coordinator::Step;
 use inbound::Source;
+use lookout::{Alarm, Expected};
 use seat::Seat;
 use ticket::Work;
 
@@ -73,8 +76,13 @@ pub struct Device {
     clock: Clock,
     reach: Reach,
     poll_due: BTreeMap<Pin, UnixTime>,
-    publish_due: BTreeMap<Pin, UnixTime>,
-    publish_refused: bool,
+    publish_due: BTreeMap<(Pin, Epoch), UnixTime>,
+    /// The steps of publishing that relays have refused in this run.
+    refused: BTreeMap<(Pin, Epoch), Step>,
+    /// When to look at each relay's notice logs.
+    look_due: BTreeMap<Pin, UnixTime>,
+    /// What the last look has found wrong.
+    alarms: BTreeMap<Pin, BTreeSet<Alarm>>,
     /// Relays whose intakes were all fetched in this run.
     intakes_fetched: BTreeSet<Pin>,
     /// When it last did what was due in this run.
@@ -92,6 +100,7 @@ enum Purpose {
     Extend { case: LocalId },
     Hello,
     Intake { watched: Vec<Watched<Epoch>> },
+    Look { expected: Vec<Expected> },
     Poll { watched: Vec<Watched<Source>> },
     Publish { step: Step },
     Put { case: LocalId, entry: EntryId, place: usize },
@@ -149,7 +158,9 @@ impl Device {
             reach: Reach::default(),
             poll_due: BTreeMap::new(),
             publish_due: BTreeMap::new(),
-            publish_refused: false,
+            refused: BTreeMap::new(),
+            look_due: BTreeMap::new(),
+            alarms: BTreeMap::new(),
             intakes_fetched: BTreeSet::new(),
             stepped: None,
             tickets: BTreeMap::new(),

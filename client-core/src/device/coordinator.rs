@@ -88,6 +88,13 @@ pub(super) struct Step {
     pub(super) number: u32,
 }
 
+impl Step {
+    /// Whether it opens the notice log, which everybody with the card can name.
+    pub(super) fn opens_log(self) -> bool {
+        self.number == 1
+    }
+}
+
 impl Coordinator {
     /// A new desk with one root and one coordinator, at those relays.
     pub fn create(
@@ -213,7 +220,8 @@ impl Coordinator {
         let serial = day.notice.version().serial;
         let certificate =
             DeviceCertificate::sign(&self.key, &self.desk(), serial, device.index, device.public, last);
-        Some(EpochGrant { epoch, seed: day.seed.clone(), notice: day.notice.clone(), certificate })
+        let card = self.card_secret.clone();
+        Some(EpochGrant { epoch, seed: day.seed.clone(), notice: day.notice.clone(), card, certificate })
     }
 
     /// Forgets epochs whose seed must be gone.
@@ -221,13 +229,27 @@ impl Coordinator {
         self.days.retain(|epoch, _| now < epoch.erase_at());
     }
 
-    /// The next step at each relay where something is left to do, oldest epoch first.
+    /// The next step of each epoch at each relay where something is left to do, oldest epoch first.
     pub(super) fn next_steps(&self, today: Day) -> Vec<(Pin, Step)> {
-        let first_left = |pin: Pin| {
+        let left = |pin: Pin| {
             let current = self.days.range(Epoch { day: today, generation: 0 }..);
-            current.filter_map(move |(epoch, day)| day.step_at(*epoch, &pin)).next().map(|step| (pin, step))
+            current.filter_map(move |(epoch, day)| Some((pin, day.step_at(*epoch, &pin)?)))
         };
-        self.relays.iter().filter_map(|relay| first_left(relay.pin)).collect()
+        self.relays.iter().flat_map(|relay| left(relay.pin)).collect()
+    }
+
+    /// Whether all of an epoch's notice was put at a relay.
+    pub(super) fn is_out_at(&self, epoch: Epoch, pin: &Pin) -> bool {
+        self.days
+            .get(&epoch)
+            .is_some_and(|day| day.places.contains_key(pin) && day.step_at(epoch, pin).is_none())
+    }
+
+    /// A relay has lost an epoch's notice: all steps are taken once more there.
+    pub(super) fn begin_anew_at(&mut self, epoch: Epoch, pin: &Pin) {
+        if let Some(place) = self.days.get_mut(&epoch).and_then(|day| day.places.get_mut(pin)) {
+            place.done = 0;
+        }
     }
 
     /// The request of a step.

@@ -1,4 +1,6 @@
 //! Publishing from a coordinator's device: the next step at each relay, one call at a time (docs/spec/notice.md §7).
+//!
+//! A step that a relay refuses holds up its own epoch at that relay, and nothing else.
 
 use poterne_protocol::keys::Pin;
 use poterne_protocol::op::Answer;
@@ -34,6 +36,7 @@ impl Device {
             }
             self.save_desk(batch);
         }
+        self.refused.retain(|(_, epoch), _| epoch.day >= now.day());
         for (pin, step) in steps {
             self.take_step(pin, step, now);
         }
@@ -47,12 +50,12 @@ impl Device {
     }
 
     fn take_step(&mut self, pin: Pin, step: Step, now: UnixTime) {
-        let is_early = self.publish_due.get(&pin).is_some_and(|due| now < *due);
+        let is_early = self.publish_due.get(&(pin, step.epoch)).is_some_and(|due| now < *due);
         let is_busy = self.calls.any(|at, purpose| *at == pin && matches!(purpose, Purpose::Publish { .. }));
         if is_early || is_busy {
             return;
         }
-        self.publish_due.remove(&pin);
+        self.publish_due.remove(&(pin, step.epoch));
         if let Some(request) =
             self.coordinator.as_ref().and_then(|coordinator| coordinator.request(&pin, step))
         {
@@ -62,12 +65,15 @@ impl Device {
 
     pub(super) fn handle_published(&mut self, pin: Pin, step: Step, result: CallResult, now: UnixTime) {
         let Some(coordinator) = &mut self.coordinator else { return };
-        self.publish_refused |= matches!(result, Ok(Answer::Refused));
+        let place = (pin, step.epoch);
+        if matches!(result, Ok(Answer::Refused)) {
+            self.refused.insert(place, step);
+        }
         if result.is_ok_and(|answer| coordinator.handle_answer(&pin, step, &answer)) {
-            self.publish_refused = false;
+            self.refused.remove(&place);
             self.save_seat(step.epoch);
         } else {
-            self.publish_due.insert(pin, now.plus(AGAIN_SECS));
+            self.publish_due.insert(place, now.plus(AGAIN_SECS));
         }
     }
 

@@ -35,6 +35,8 @@ impl Machine for Device {
             (Purpose::Extend { case }, Ok(answer)) => self.handle_extended(case, answer, now),
             (Purpose::EraseRequest { case }, Ok(Answer::Done)) => self.handle_request_erased(case),
             (Purpose::Release { case }, Ok(Answer::Done)) => self.handle_released(case),
+            (Purpose::Look { expected }, Ok(answer)) => self.handle_look(relay, &expected, answer),
+            (Purpose::Look { .. }, Err(_)) => self.note_not_looked(relay, now),
             (Purpose::Poll { watched }, Err(_)) => self.note_silent(relay, &watched),
             (Purpose::Claim { case }, Err(_)) => self.note_claim_failed(case, now),
             (Purpose::Extend { case } | Purpose::EraseRequest { case } | Purpose::Release { case }, _) => {
@@ -53,7 +55,13 @@ impl Machine for Device {
     fn poll_timeout(&self) -> Option<UnixTime> {
         let Some(stepped) = self.stepped else { return Some(UnixTime(0)) };
         let puts = self.cases.values().filter_map(|case| case.thread.outbox.poll_timeout(&self.reach)).min();
-        let polls = self.poll_due.values().chain(self.publish_due.values()).copied().min();
+        let polls = self
+            .poll_due
+            .values()
+            .chain(self.publish_due.values())
+            .chain(self.look_due.values())
+            .copied()
+            .min();
         let retries = self.cases.values().map(|case| case.retry_at).filter(|at| *at > stepped).min();
         let due = puts.into_iter().chain(polls).chain(retries).min();
         due.map(|due| self.clock.own(due.max(stepped.plus(1))))
@@ -97,6 +105,7 @@ impl Device {
         if self.clock.is_confirmed() {
             self.forget_old(now);
             self.publish(now, rng);
+            self.look_out(now);
         }
         self.advance_tickets(now, rng);
         for id in self.cases.keys().copied().collect::<Vec<_>>() {
@@ -111,6 +120,7 @@ impl Device {
         let before = self.stepped.replace(now);
         if before.is_some_and(|before| before.day() != now.day()) {
             self.poll_due.clear();
+            self.look_due.clear();
             self.cases.values_mut().for_each(|case| case.polled.clear());
         }
     }

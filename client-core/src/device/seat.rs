@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use poterne_protocol::desk::CardSecret;
 use poterne_protocol::keys::{KeyHash, Pin};
 use poterne_protocol::mailbox::{Kind, ReadFrom};
 use poterne_protocol::op::Cursor;
@@ -30,6 +31,8 @@ pub struct EpochGrant {
     pub seed: EpochSeed,
     /// Its notice.
     pub notice: Notice,
+    /// The card's secret: with it the device looks at the notices as requesters do.
+    pub card: CardSecret,
     /// The device's certificate, under the coordinator of that notice.
     pub certificate: DeviceCertificate,
 }

@@ -68,6 +68,7 @@ struct RelayPlain {
 struct SeatPlain {
     seed: [u8; 32],
     notice: Vec<u8>,
+    card: [u8; 16],
     certificate: Vec<u8>,
     cursors: Vec<([u8; 16], [u8; 16])>,
     published: Option<PublishedPlain>,
@@ -143,6 +144,7 @@ pub(super) fn write_seat(batch: &mut Batch, seat: &Seat, made: Option<&Published
     let plain = SeatPlain {
         seed: *seat.grant.seed.expose(),
         notice: seat.grant.notice.to_stored().to_vec(),
+        card: *seat.grant.card.expose(),
         certificate: seat.grant.certificate.encode(),
         cursors: seat.cursors.iter().map(|(pin, cursor)| (pin.0, cursor.0)).collect(),
         published: made.map(PublishedPlain::from),
@@ -205,6 +207,7 @@ fn load_seat(device: &mut Device, epoch: Epoch, record: &[u8]) -> Result<(), Sto
         epoch,
         seed: EpochSeed::from_bytes(&plain.seed),
         notice: Notice::from_stored(&plain.notice)?,
+        card: CardSecret::from_bytes(&plain.card),
         certificate: DeviceCertificate::parse(&plain.certificate).map_err(|_| StoredError::Damaged)?,
     };
     if let (Some(coordinator), Some(published)) = (&mut device.coordinator, &plain.published) {

@@ -1,11 +1,14 @@
 //! What volunteers are shown: the queue and the cases (docs/spec/client.md §8.5).
 
+use poterne_protocol::keys::Pin;
 use poterne_protocol::time::{Day, UnixTime};
 use zeroize::Zeroizing;
 
 use super::case::{Case, Stage};
+use super::lookout::Alarm;
 use super::{Device, WARNING_DAYS};
 use crate::clock::Verdict;
+use crate::desk::epoch::Epoch;
 use crate::records::{LocalId, Records};
 use crate::stored::StoredError;
 use crate::transcript::{self, Content, Position, SentState};
@@ -57,6 +60,13 @@ pub enum DeskWarning {
         /// Days, today among them.
         days: u32,
     },
+    /// In a notice log stands something that this device did not expect: somebody else publishes for this desk, or the
+    /// coordinator has not told this device yet.
+    ForeignNotice,
+    /// A relay refuses to open the notice log of a day: somebody else, with the card, may have opened it first.
+    LogTaken,
+    /// A relay does not show a notice that was published there.
+    MissingNotice,
     /// A relay refuses to open this desk's intakes or logs: it may want a permit.
     Refused,
 }
@@ -126,9 +136,16 @@ impl Device {
         if let Some(days) = self.days_published(now.day()).filter(|days| *days < WARNING_DAYS) {
             warnings.push(DeskWarning::FewNotices { days });
         }
-        if self.publish_refused {
-            warnings.push(DeskWarning::Refused);
-        }
+        let has = |alarm| self.alarms.values().any(|alarms| alarms.contains(&alarm));
+        let is_current = |(_, epoch): &(Pin, Epoch)| epoch.day >= now.day();
+        let refused = || self.refused.iter().filter(|(place, _)| is_current(place)).map(|(_, step)| step);
+        let conditions = [
+            (has(Alarm::Foreign), DeskWarning::ForeignNotice),
+            (refused().any(|step| step.opens_log()), DeskWarning::LogTaken),
+            (has(Alarm::Missing), DeskWarning::MissingNotice),
+            (refused().any(|step| !step.opens_log()), DeskWarning::Refused),
+        ];
+        warnings.extend(conditions.into_iter().filter(|(holds, _)| *holds).map(|(_, warning)| warning));
         warnings
     }
 

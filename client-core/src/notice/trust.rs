@@ -88,6 +88,11 @@ impl NoticeTrust {
         self.open_head(envelope, day).ok().map(|head| (head.version, head.annex_parts))
     }
 
+    /// H(head), where the envelope is the head of some notice of that day; nothing of it is believed.
+    pub fn peek_hash(&self, envelope: &SealedEnvelope, day: Day) -> Option<NoticeHash> {
+        self.open_head(envelope, day).ok().map(|head| head.hash())
+    }
+
     /// Verifies the head of a notice for `day` at the time of `now`. `others` are further envelopes of the same log, in
     /// any order; the annex among them is needed only where the roots have changed.
     pub fn verify(

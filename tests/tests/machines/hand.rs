@@ -161,7 +161,8 @@ impl Hand {
         let last = Epoch { day: epoch.day + 7, ..epoch };
         let desk = self.roots.desk_id();
         let certificate = DeviceCertificate::sign(signer, &desk, 1, device.index, device.public, last);
-        EpochGrant { epoch, seed: seed.clone(), notice: published.notice.clone(), certificate }
+        let (notice, card) = (published.notice.clone(), self.secret.clone());
+        EpochGrant { epoch, seed: seed.clone(), notice, card, certificate }
     }
 }
 

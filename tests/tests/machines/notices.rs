@@ -1,13 +1,16 @@
 //! Notices that are missing, old, forged, withheld; and what a desk does over weeks.
 
 use poterne_client_core::desk::epoch::{Epoch, EpochSeed};
-use poterne_client_core::device::{DeskWarning, DeviceError};
-use poterne_client_core::notice::NoticeError;
+use poterne_client_core::device::{DeskWarning, DeviceError, LOOK_SECS};
+use poterne_client_core::notice::{self, NoticeError};
 use poterne_client_core::records::Records;
 use poterne_client_core::requester::{Requester, Warning};
 use poterne_client_core::transcript::SentState;
 use poterne_protocol::card::{Card, CardExtras};
 use poterne_protocol::desk::DeskId;
+use poterne_protocol::keys::{KeyHash, Permit, Pin};
+use poterne_protocol::op::{Answer, Open, Request};
+use poterne_protocol::time::Day;
 use poterne_tests::table::Table;
 
 use crate::hand::{self, Hand, today};
@@ -245,4 +248,95 @@ fn a_request_of_an_erased_epoch_is_not_offered_any_more() {
     desk.refresh(&mut table);
     assert!(queue(&desk).is_empty());
     assert_eq!(try_claim(&mut table, &mut desk, Some(case)), Err(DeviceError::Taken));
+}
+
+/// Somebody with the card opens the notice log of a day at a relay, under a steward key of their own.
+fn squat(table: &mut Table, card: &Card, pin: Pin, day: Day) {
+    let relay = card.relays().iter().find(|relay| relay.pin == pin).unwrap();
+    let log = notice::notice_log_at(card.secret(), card.desk(), day, &pin, relay.notice_log);
+    let open = Open {
+        permit: Permit::from_bytes(&[66; 32]),
+        mailbox: log.hashes(),
+        last_day: day + 1,
+        quota: 0,
+        gated: true,
+        steward: KeyHash([66; 32]),
+    };
+    assert!(matches!(table.ask(pin, Request::Open(open)), Ok(Answer::Opened)));
+}
+
+#[test]
+fn a_log_that_somebody_else_has_opened_holds_up_its_own_day_at_its_own_relay_only() {
+    let mut table = Table::new(531, 2);
+    let mut desk = desk(&mut table);
+    let (card, day) = (desk.machine.card().unwrap(), table.now.day() + 5);
+    let pin = table.relay(1);
+    squat(&mut table, &card, pin, day);
+    table.wait_days(1);
+    desk.refresh(&mut table);
+    assert_eq!(desk.machine.days_published(table.now.day()), Some(5));
+    assert_eq!(desk.machine.warnings(table.now), [DeskWarning::LogTaken]);
+    table.wait_days(4);
+    desk.refresh(&mut table);
+    let (mut asker, id) = ask(&mut table, &desk, "Help me");
+    assert_eq!(states(&asker, id), [SentState::Stored]);
+    let case = claim(&mut table, &mut desk);
+    reply(&mut table, &mut desk, case, "I am here");
+    asker.refresh(&mut table);
+    table.wait_days(1);
+    desk.refresh(&mut table);
+    desk.refresh(&mut table);
+    assert_eq!(desk.machine.warnings(table.now), []);
+}
+
+#[test]
+fn a_notice_that_no_device_expected_is_an_alarm() {
+    let mut table = Table::new(532, 1);
+    let (mut hand, seed) = (Hand::new(&mut table), EpochSeed::generate(&mut table.rng));
+    let epoch = today(&table);
+    let published = hand.notice(&mut table, epoch, &seed, &[]);
+    hand.publish(&mut table, &published);
+    let mut device = hand::device(&mut table, 1);
+    let grant = hand.grant(&published, &seed, device.machine.identity());
+    hand::seat(&mut table, &mut device, grant);
+    device.refresh(&mut table);
+    device.refresh(&mut table);
+    assert_eq!(device.machine.warnings(table.now), []);
+    let other = hand.notice(&mut table, epoch, &EpochSeed::from_bytes(&[6; 32]), &[]);
+    hand.publish(&mut table, &other);
+    table.wait(LOOK_SECS);
+    device.tick(&mut table);
+    assert_eq!(device.machine.warnings(table.now), [DeskWarning::ForeignNotice]);
+}
+
+#[test]
+fn a_notice_that_a_relay_has_lost_is_an_alarm_and_is_published_again() {
+    let mut table = Table::new(533, 1);
+    let mut desk = desk(&mut table);
+    desk.refresh(&mut table);
+    assert_eq!(desk.machine.warnings(table.now), []);
+    let pin = table.relay(1);
+    table.wipe_relay(&pin);
+    table.wait(LOOK_SECS);
+    desk.tick(&mut table);
+    assert_eq!(desk.machine.warnings(table.now), [DeskWarning::MissingNotice]);
+    let (asker, id) = ask(&mut table, &desk, "Help me");
+    assert_eq!(states(&asker, id), [SentState::Stored]);
+    table.wait(LOOK_SECS);
+    desk.tick(&mut table);
+    assert_eq!(desk.machine.warnings(table.now), []);
+}
+
+#[test]
+fn a_notice_of_today_that_no_relay_shows_is_an_alarm_at_every_device() {
+    let mut table = Table::new(534, 1);
+    let (mut hand, seed) = (Hand::new(&mut table), EpochSeed::generate(&mut table.rng));
+    let epoch = today(&table);
+    let published = hand.notice(&mut table, epoch, &seed, &[]);
+    let mut device = hand::device(&mut table, 1);
+    let grant = hand.grant(&published, &seed, device.machine.identity());
+    hand::seat(&mut table, &mut device, grant);
+    device.refresh(&mut table);
+    device.refresh(&mut table);
+    assert_eq!(device.machine.warnings(table.now), [DeskWarning::MissingNotice]);
 }

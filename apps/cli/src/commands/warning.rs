@@ -25,8 +25,14 @@ pub enum Warning {
     Fork,
     /// Requesters will soon find no notice of this desk: so many days are published, today among them.
     FewNotices { days: u32 },
+    /// In a notice log stands something that this desk did not expect.
+    ForeignNotice,
+    /// A relay refuses to open the notice log of a day.
+    LogTaken,
     /// A later message is here and an earlier one is not.
     Missing,
+    /// A relay does not show a notice that was published there.
+    MissingNotice,
     /// The desk's notice is not believed.
     Notice,
     /// A relay wants to be paid.
@@ -55,7 +61,10 @@ impl Warning {
             Self::Closed => "closed",
             Self::Fork => "fork",
             Self::FewNotices { .. } => "few_notices",
+            Self::ForeignNotice => "foreign_notice",
+            Self::LogTaken => "log_taken",
             Self::Missing => "missing",
+            Self::MissingNotice => "missing_notice",
             Self::Notice => "notice",
             Self::Price => "price",
             Self::Refused => "refused",
@@ -76,7 +85,10 @@ impl Warning {
             Self::Closed => texts.say("warning-closed"),
             Self::Fork => texts.say("warning-fork"),
             Self::FewNotices { days } => texts.with("warning-few-notices", &fluent_args!["days" => days]),
+            Self::ForeignNotice => texts.say("warning-foreign-notice"),
+            Self::LogTaken => texts.say("warning-log-taken"),
             Self::Missing => texts.say("warning-missing"),
+            Self::MissingNotice => texts.say("warning-missing-notice"),
             Self::Notice => texts.say("warning-notice"),
             Self::Price => texts.say("warning-price"),
             Self::Refused => texts.say("warning-refused"),
@@ -111,6 +123,9 @@ impl From<DeskWarning> for Warning {
         match warning {
             DeskWarning::ClockOff { secs } => Self::ClockOff { secs },
             DeskWarning::FewNotices { days } => Self::FewNotices { days },
+            DeskWarning::ForeignNotice => Self::ForeignNotice,
+            DeskWarning::LogTaken => Self::LogTaken,
+            DeskWarning::MissingNotice => Self::MissingNotice,
             DeskWarning::Refused => Self::Refused,
         }
     }
