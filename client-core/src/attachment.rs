@@ -1,8 +1,11 @@
-//! Attachments: a file in chunks of one envelope each, in runs of plain mailboxes (docs/spec/ratchet.md §9).
+//! Attachments: a file in chunks of one envelope each, in runs of plain mailboxes (docs/spec/attachments.md §1).
 //!
 //! chunk i = nonce 24 | X(4056) + 16 under KDF(–, file key, "chunk", i); run r of 64 chunks lies in the mailbox of
 //! KDF(–, file key, "run", r). The number of chunks is padded to 16, 32, 64 or a multiple of 64, so that it says little
-//! about the length. Layout only: who puts and fetches them is not decided here.
+//! about the length. Layout only: who puts and fetches them when is decided in [`crate::files`].
+
+mod attachable;
+pub mod jpeg;
 
 use poterne_protocol::codec::{DecodeError, Reader, Writer};
 use poterne_protocol::envelope::SealedEnvelope;
@@ -12,8 +15,10 @@ use rand_core::CryptoRng;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+pub use attachable::{Attachable, FileRefused, OTHER_TYPE, PHOTO_TYPE, is_heic, is_picture};
+
 use crate::labels;
-use crate::seal::{NotOpened, WHOLE_BYTES, nonce, open_whole, seal_whole};
+use crate::seal::{Nonce, NotOpened, WHOLE_BYTES, nonce, open_whole, seal_whole};
 use crate::secret::Secret;
 
 /// Bytes of a file at most: 1 MiB.
@@ -52,11 +57,6 @@ impl PartialEq for Descriptor {
 
 impl Eq for Descriptor {}
 
-/// The file is empty or longer than 1 MiB, or its media type is too long.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("a file has 1 byte to 1 MiB, and a media type of at most {MEDIA_TYPE_BYTES} bytes")]
-pub struct FileRefused;
-
 /// Why chunks do not make the file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum FileError {
@@ -74,8 +74,11 @@ pub enum FileError {
 impl Descriptor {
     /// The description of a file with a fresh key.
     pub fn of(content: &[u8], media_type: &str, rng: &mut impl CryptoRng) -> Result<Self, FileRefused> {
-        if content.is_empty() || content.len() > FILE_BYTES_MAX || media_type.len() > MEDIA_TYPE_BYTES {
-            return Err(FileRefused);
+        match content.len() {
+            0 => return Err(FileRefused::Empty),
+            bytes if bytes > FILE_BYTES_MAX => return Err(FileRefused::TooLarge { bytes }),
+            _ if media_type.len() > MEDIA_TYPE_BYTES => return Err(FileRefused::MediaType),
+            _ => {}
         }
         Ok(Self {
             file_key: Secret::generate(rng),
@@ -92,13 +95,22 @@ impl Descriptor {
         content: &'a [u8],
         rng: &'a mut impl CryptoRng,
     ) -> impl Iterator<Item = SealedEnvelope> + 'a {
-        (0..u32::from(self.count)).map(move |chunk| {
-            let start = (chunk as usize * CHUNK_BYTES).min(content.len());
-            let end = (start + CHUNK_BYTES).min(content.len());
-            let mut text = Zeroizing::new(content[start..end].to_vec());
-            text.resize(CHUNK_BYTES, 0);
-            seal_whole(self.chunk_key(chunk).expose(), &nonce(rng), &text)
-        })
+        (0..u32::from(self.count)).map(move |chunk| self.seal_chunk(chunk, content, &nonce(rng)))
+    }
+
+    /// One chunk of `content` under that nonce, which must be another one for other content.
+    pub(crate) fn seal_chunk(&self, chunk: u32, content: &[u8], nonce: &Nonce) -> SealedEnvelope {
+        let start = (chunk as usize * CHUNK_BYTES).min(content.len());
+        let end = (start + CHUNK_BYTES).min(content.len());
+        let mut text = Zeroizing::new(Vec::with_capacity(CHUNK_BYTES));
+        text.extend_from_slice(&content[start..end]);
+        text.resize(CHUNK_BYTES, 0);
+        seal_whole(self.chunk_key(chunk).expose(), nonce, &text)
+    }
+
+    /// How many of the chunks hold bytes of the file; the others are padding.
+    pub fn filled(&self) -> u32 {
+        self.length.div_ceil(CHUNK_BYTES as u32)
     }
 
     /// One chunk, [`CHUNK_BYTES`] bytes, the last ones padded.
