@@ -12,6 +12,7 @@ mod case;
 mod claim;
 mod coordinator;
 mod cover;
+mod files;
 mod inbound;
 mod intake;
 mod lookout;
@@ -42,6 +43,8 @@ use crate::clock::Clock;
 use crate::desk::epoch::Epoch;
 use crate::dh::DhSecret;
 use crate::effect::{Calls, Effects};
+use crate::files::room::Room;
+use crate::files::{ChunkPut, FileSource};
 use crate::outbox::EntryId;
 use crate::reach::Reach;
 use crate::records::{LocalId, Records};
@@ -75,6 +78,8 @@ pub struct Device {
     effects: Effects,
     clock: Clock,
     reach: Reach,
+    /// What files may take of the vault.
+    room: Room,
     poll_due: BTreeMap<Pin, UnixTime>,
     publish_due: BTreeMap<(Pin, Epoch), UnixTime>,
     /// The steps of publishing that relays have refused in this run.
@@ -94,10 +99,13 @@ pub struct Device {
 
 /// What a call is for.
 enum Purpose {
+    Chunk { case: LocalId, put: ChunkPut },
+    ChunksErased { case: LocalId },
     Claim { case: LocalId },
     Erase,
     EraseRequest { case: LocalId },
     Extend { case: LocalId },
+    Files { case: LocalId, watched: Vec<Watched<FileSource>> },
     Hello,
     Intake { watched: Vec<Watched<Epoch>> },
     Look { expected: Vec<Expected> },
@@ -140,7 +148,11 @@ impl Device {
 
     /// The machine with everything that is in the vault; `None` where there is no desk in it.
     pub fn load(records: &impl Records) -> Result<Option<Self>, StoredError> {
-        stored::load(records)
+        let mut device = stored::load(records)?;
+        if let Some(device) = &mut device {
+            device.note_capacity(records);
+        }
+        Ok(device)
     }
 
     fn with(identity: DhSecret, index: u16, coordinator: Option<Coordinator>) -> Self {
@@ -156,6 +168,7 @@ impl Device {
             effects: Effects::default(),
             clock: Clock::default(),
             reach: Reach::default(),
+            room: Room::default(),
             poll_due: BTreeMap::new(),
             publish_due: BTreeMap::new(),
             refused: BTreeMap::new(),
@@ -206,7 +219,8 @@ impl Device {
 
     /// Puts a case's state and `batch` into one commit.
     fn save(&mut self, case: LocalId, mut batch: Batch) {
-        if let Some(case) = self.cases.get(&case) {
+        if let Some(case) = self.cases.get_mut(&case) {
+            case.thread.drop_unnamed_files(&case.drafts, &mut batch);
             stored::write_case(&mut batch, case);
         }
         self.effects.save(batch);

@@ -13,6 +13,7 @@ use poterne_protocol::op::{Answer, Request};
 use poterne_protocol::time::UnixTime;
 use rand_core::CryptoRng;
 
+use crate::files::Files;
 use crate::vault::Batch;
 
 /// Something that the shell must carry out.
@@ -72,6 +73,24 @@ pub trait Machine {
     fn is_idle(&self) -> bool;
     /// Where a relay can be reached, as `host:port`, best first.
     fn addresses(&self, relay: &Pin) -> Vec<String>;
+    /// How far the files are that are on their way, in chunks.
+    fn progress(&self) -> Progress;
+}
+
+/// How far the files of a machine are that are being sent or fetched, in chunks.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Progress {
+    /// Chunks that are where they should be.
+    pub done: u32,
+    /// Chunks that there are.
+    pub of: u32,
+}
+
+impl Progress {
+    pub(crate) fn sum<'a>(files: impl Iterator<Item = &'a Files>) -> Self {
+        let (done, of) = files.map(Files::progress).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        Self { done, of }
+    }
 }
 
 /// The effects that wait to be carried out, in their order.

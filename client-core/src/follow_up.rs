@@ -12,7 +12,7 @@ use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::body::PartMark;
+use crate::body::{Body, PartMark};
 use crate::chain::ChainKey;
 use crate::labels;
 use crate::seal::{self, NotOpened, WHOLE_BYTES, nonce, open_whole, seal_whole, split_nonce};
@@ -24,7 +24,6 @@ pub const FOLLOW_UPS_MAX: u16 = 32;
 /// Bytes of text in one follow-up at most.
 pub const FOLLOW_UP_TEXT_BYTES: usize = WHOLE_BYTES - 8;
 const VERSION: u8 = 1;
-const TYPE_TEXT: u8 = 1;
 
 /// The requester's end of the chain.
 #[derive(Clone, Debug)]
@@ -99,6 +98,17 @@ impl FollowUpWriter {
         mark: PartMark,
         rng: &mut impl CryptoRng,
     ) -> Result<SealedEnvelope, FollowUpError> {
+        self.seal_kind(Body::TEXT, text, mark, rng)
+    }
+
+    /// The same for a body of another type: 6, a file is announced.
+    pub fn seal_kind(
+        &mut self,
+        kind: u8,
+        text: &[u8],
+        mark: PartMark,
+        rng: &mut impl CryptoRng,
+    ) -> Result<SealedEnvelope, FollowUpError> {
         if self.next >= FOLLOW_UPS_MAX {
             return Err(FollowUpError::TooMany);
         }
@@ -106,7 +116,7 @@ impl FollowUpWriter {
             return Err(FollowUpError::TextTooLong);
         }
         let mut writer = Writer::with_capacity(WHOLE_BYTES);
-        writer.u8(VERSION).u8(TYPE_TEXT).u16(self.next).u16(mark.to_wire()).var(text).pad_to(WHOLE_BYTES);
+        writer.u8(VERSION).u8(kind).u16(self.next).u16(mark.to_wire()).var(text).pad_to(WHOLE_BYTES);
         let nonce = nonce(rng);
         let key = follow_up_key(&nonce, &self.chain.step());
         self.next += 1;

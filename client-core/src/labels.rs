@@ -47,4 +47,6 @@ pub(crate) const HEADER_AAD: &[u8] = b"hdr";
 
 // Attachments.
 pub(crate) const CHUNK: &str = "chunk";
+pub(crate) const CHUNK_NONCE: &str = "chunk nonce";
+pub(crate) const FILE_ID: &str = "file id";
 pub(crate) const RUN: &str = "run";

@@ -18,6 +18,7 @@ pub mod desk;
 pub mod device;
 pub mod dh;
 pub mod effect;
+pub mod files;
 #[cfg(any(test, feature = "vectors"))]
 mod fixture;
 pub mod follow_up;

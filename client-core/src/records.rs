@@ -7,6 +7,8 @@
 //! | `d` | the desk of a device: its identity, roots, coordinator |
 //! | `m` id attempt chain n | one message for people |
 //! | `e` id entry | a sealed envelope of an outbox |
+//! | `f` id | the files of a conversation or case: what is known of each |
+//! | `p` id file chunk | 4056 bytes of a file |
 //! | `g` day generation | an epoch: its keys, its notice, how far it is published |
 //!
 //! A conversation or case above 128 KiB goes on under its key with 1, 2, … behind it. ids are 8 bytes; numbers in keys are big-endian, so that keys sort as the numbers do.
@@ -27,6 +29,9 @@ pub trait Records {
     fn record(&self, key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, StoredError>;
     /// All keys that begin with `prefix`, in their order.
     fn keys_with(&self, prefix: &[u8]) -> Vec<Vec<u8>>;
+
+    /// Bytes that all records may have together, roughly.
+    fn capacity_bytes(&self) -> usize;
 }
 
 impl<D: Disk> Records for Vault<D> {
@@ -36,6 +41,10 @@ impl<D: Disk> Records for Vault<D> {
 
     fn keys_with(&self, prefix: &[u8]) -> Vec<Vec<u8>> {
         self.keys(prefix).map(<[u8]>::to_vec).collect()
+    }
+
+    fn capacity_bytes(&self) -> usize {
+        self.params().slot_pages() as usize * crate::seal::WHOLE_BYTES
     }
 }
 
@@ -74,7 +83,10 @@ pub(crate) const DESK: &[u8] = b"d";
 pub(crate) const EPOCH: u8 = b'g';
 /// The prefix of messages.
 pub(crate) const MESSAGE: u8 = b'm';
+/// The prefix of what is known of files.
+pub(crate) const FILES: u8 = b'f';
 const ENVELOPE: u8 = b'e';
+const PIECE: u8 = b'p';
 
 /// `kind` id.
 pub(crate) fn key(kind: u8, id: LocalId) -> Vec<u8> {
@@ -84,6 +96,11 @@ pub(crate) fn key(kind: u8, id: LocalId) -> Vec<u8> {
 /// The key of an outbox entry's envelope.
 pub(crate) fn envelope_key(id: LocalId, entry: EntryId) -> Vec<u8> {
     [&[ENVELOPE][..], &id.0, &entry.to_be_bytes()].concat()
+}
+
+/// The key of 4056 bytes of a file.
+pub(crate) fn piece_key(id: LocalId, file: [u8; 8], chunk: u16) -> Vec<u8> {
+    [&[PIECE][..], &id.0, &file, &chunk.to_be_bytes()].concat()
 }
 
 /// All ids under one kind.
@@ -150,7 +167,7 @@ pub(crate) fn envelope(
 
 /// Puts the removal of everything that belongs to `id` into `batch`.
 pub(crate) fn forget(records: &impl Records, id: LocalId, batch: &mut Batch) {
-    for kind in [CONVERSATION, CASE, MESSAGE, ENVELOPE] {
+    for kind in [CONVERSATION, CASE, MESSAGE, ENVELOPE, FILES, PIECE] {
         for key in records.keys_with(&key(kind, id)) {
             batch.delete(&key);
         }

@@ -9,6 +9,7 @@ mod calls;
 mod contact;
 mod conversation;
 mod cover;
+mod files;
 mod forget;
 mod inbound;
 mod lost;
@@ -33,12 +34,13 @@ pub use view::{Summary, Unchecked, Warning};
 
 use crate::clock::Clock;
 use crate::cover::PollShape;
-use crate::effect::{CallId, CallResult, Calls, Effect, Effects, Machine};
+use crate::effect::{CallId, CallResult, Calls, Effect, Effects, Machine, Progress};
+use crate::files::room::Room;
+use crate::files::{ChunkPut, FileSource, Letter};
 use crate::outbox::{EntryId, PutOutcome};
 use crate::reach::Reach;
 use crate::records::{LocalId, Records};
 use crate::stored::StoredError;
-use crate::thread::Draft;
 use crate::vault::Batch;
 use crate::watch::{self, Watched};
 use conversation::Conversation;
@@ -59,13 +61,18 @@ pub struct Requester {
     clock: Clock,
     reach: Reach,
     shape: PollShape,
+    /// What its files may take of the vault.
+    room: Room,
     /// When it last did what was due in this run.
     stepped: Option<UnixTime>,
 }
 
 /// What a call is for.
 enum Purpose {
+    Chunk { id: LocalId, put: ChunkPut },
+    ChunksErased { id: LocalId },
     Erase,
+    Files { id: LocalId, watched: Vec<Watched<FileSource>> },
     Hello { id: LocalId },
     Notice { id: LocalId, today: Day, whole: bool },
     Poll { id: LocalId, watched: Vec<Watched<Source>> },
@@ -82,6 +89,9 @@ pub enum SayError {
     /// There is no text.
     #[error("there is no text")]
     Empty,
+    /// The vault has no room for the file, beside those that are in it.
+    #[error("the vault has no room for the file")]
+    FileRoom,
     /// A fork or a rollback was noticed: only a new first contact helps.
     #[error("the conversation has come to a full stop")]
     Stopped,
@@ -102,47 +112,49 @@ impl Requester {
     /// The machine with everything that is in the vault.
     pub fn load(records: &impl Records) -> Result<Self, StoredError> {
         let conversations = stored::load_all(records)?;
-        Ok(Self { conversations, ..Self::default() })
+        let room = Room::of(records.capacity_bytes());
+        Ok(Self { conversations, room, ..Self::default() })
     }
 
     /// Begins a conversation with the desk of the card. The text waits until a notice is there.
-    pub fn ask(
+    pub fn ask<'a>(
         &mut self,
         card: Card,
-        text: &str,
+        letter: impl Into<Letter<'a>>,
         language: [u8; 4],
         now: UnixTime,
         rng: &mut impl CryptoRng,
     ) -> Result<LocalId, SayError> {
-        check(text, 0)?;
-        let now = self.clock.time(now);
+        let letter = letter.into();
+        check(letter.text, 0)?;
+        let (now, mut batch) = (self.clock.time(now), Batch::new());
+        self.make_room(letter, &mut batch)?;
         let id = LocalId::generate(rng);
         let mut conversation = Conversation::new(id, card, language);
         conversation.run.silent.extend(self.reach.silent());
-        conversation.drafts.push_back(Draft::new(text, now));
+        conversation.write_draft(letter, now, rng, &mut batch);
         self.conversations.insert(id, conversation);
-        self.save(id, Batch::new());
+        self.save(id, batch);
         self.step(id, now, rng);
         Ok(id)
     }
 
     /// Says something more. The text waits until it may be sealed.
-    pub fn say(
+    pub fn say<'a>(
         &mut self,
         id: LocalId,
-        text: &str,
+        letter: impl Into<Letter<'a>>,
         now: UnixTime,
         rng: &mut impl CryptoRng,
     ) -> Result<(), SayError> {
-        let now = self.clock.time(now);
-        let conversation = self.conversations.get_mut(&id).ok_or(SayError::Unknown)?;
-        check(text, conversation.waiting_bytes())?;
+        let (letter, now) = (letter.into(), self.clock.time(now));
+        let conversation = self.conversations.get(&id).ok_or(SayError::Unknown)?;
+        check(letter.text, conversation.waiting_bytes())?;
         match conversation.standing {
             Standing::Closed => return Err(SayError::Closed),
             Standing::Stopped(_) => return Err(SayError::Stopped),
-            Standing::Open => conversation.drafts.push_back(Draft::new(text, now)),
+            Standing::Open => self.write_draft(id, letter, now, rng)?,
         }
-        self.save(id, Batch::new());
         self.step(id, now, rng);
         Ok(())
     }
@@ -157,19 +169,21 @@ impl Requester {
 
     /// Makes a new first contact with the same desk, which it can tell to come from the same person. What was sealed
     /// for the old one is given up.
-    pub fn ask_again(
+    pub fn ask_again<'a>(
         &mut self,
         id: LocalId,
-        text: &str,
+        letter: impl Into<Letter<'a>>,
         now: UnixTime,
         rng: &mut impl CryptoRng,
     ) -> Result<(), SayError> {
-        let now = self.clock.time(now);
-        let conversation = self.conversations.get_mut(&id).ok_or(SayError::Unknown)?;
-        check(text, conversation.waiting_bytes())?;
-        let mut batch = Batch::new();
-        conversation.begin_anew(&mut batch);
-        conversation.drafts.push_back(Draft::new(text, now));
+        let (letter, now, mut batch) = (letter.into(), self.clock.time(now), Batch::new());
+        let conversation = self.conversations.get(&id).ok_or(SayError::Unknown)?;
+        check(letter.text, conversation.waiting_bytes())?;
+        self.make_room(letter, &mut batch)?;
+        if let Some(conversation) = self.conversations.get_mut(&id) {
+            conversation.begin_anew(&mut batch);
+            conversation.write_draft(letter, now, rng, &mut batch);
+        }
         self.save(id, batch);
         self.step(id, now, rng);
         Ok(())
@@ -191,7 +205,8 @@ impl Requester {
 
     /// Puts the conversation's state and `batch` into one commit.
     fn save(&mut self, id: LocalId, mut batch: Batch) {
-        if let Some(conversation) = self.conversations.get(&id) {
+        if let Some(conversation) = self.conversations.get_mut(&id) {
+            conversation.drop_unnamed_files(&mut batch);
             stored::write(&mut batch, conversation);
         }
         self.effects.save(batch);
@@ -215,8 +230,10 @@ impl Requester {
             self.save(id, batch);
         }
         self.put_due(id, now);
+        self.put_chunks(id, now);
         self.ask_for_notices(id, now);
         self.poll_due(id, now, rng);
+        self.poll_files(id, now);
     }
 
     fn put_due(&mut self, id: LocalId, now: UnixTime) {
@@ -395,7 +412,19 @@ impl Machine for Requester {
         let (own, now) = (now, self.clock.time(now));
         self.reach.note(&relay, result.is_ok(), now);
         let id = match purpose {
+            Purpose::Chunk { id, put } => {
+                self.handle_chunk(id, put, &result, now);
+                id
+            }
+            Purpose::ChunksErased { id } => {
+                self.handle_chunks_erased(id, relay, &result);
+                id
+            }
             Purpose::Erase => return,
+            Purpose::Files { id, watched } => {
+                self.handle_files(id, relay, watched, result);
+                id
+            }
             Purpose::Hello { id } => {
                 if let Ok(Answer::Hello(hello)) = result {
                     self.handle_hello(id, relay, hello.time, own);
@@ -458,7 +487,7 @@ impl Machine for Requester {
         self.clock.listen_again();
         let now = self.clock.time(now);
         for conversation in self.conversations.values_mut() {
-            conversation.thread.outbox.hurry(now);
+            conversation.thread.hurry(now);
             conversation.run.poll_due.clear();
             conversation.run.notice_due.clear();
         }
@@ -471,6 +500,10 @@ impl Machine for Requester {
     fn addresses(&self, relay: &Pin) -> Vec<String> {
         let all = self.conversations.values().flat_map(|conversation| conversation.addresses(relay));
         conversation::unique(all.collect())
+    }
+
+    fn progress(&self) -> Progress {
+        Progress::sum(self.conversations.values().map(|conversation| &conversation.thread.files))
     }
 }
 

@@ -9,6 +9,7 @@ use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::attachment::Descriptor;
 use crate::body::{self, Assembler, Body, Part, PartMark};
 use crate::notice::Notice;
 use crate::outbox::Target;
@@ -62,6 +63,31 @@ impl Talk {
         }
         let seal = |part| self.session.seal(part, rng).map_err(|_| Unanswered);
         parts.iter().map(seal).collect()
+    }
+
+    /// Seals a text and the announcement of the file that goes with it, all or nothing.
+    pub(crate) fn seal_letter(
+        &mut self,
+        text: &str,
+        file: Option<&Descriptor>,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(Vec<Sealed>, Vec<Sealed>), Unanswered> {
+        let text = Body::Text(Zeroizing::new(text.to_owned()));
+        let file = file.map(|descriptor| Body::Attachment(descriptor.clone()));
+        if !self.has_room_for_all(&[Some(&text), file.as_ref()]) {
+            return Err(Unanswered);
+        }
+        let text = self.seal(&text, rng)?;
+        let file = file.map(|body| self.seal(&body, rng)).transpose()?;
+        Ok((text, file.unwrap_or_default()))
+    }
+
+    fn has_room_for_all(&self, bodies: &[Option<&Body>]) -> bool {
+        let size = self.session.body_bytes();
+        let parts =
+            |body: &&Body| body::split(body.kind(), &body.encode(), size, size).map(|parts| parts.len());
+        let counts: Option<Vec<usize>> = bodies.iter().flatten().map(parts).collect();
+        counts.is_some_and(|counts| counts.iter().sum::<usize>() <= self.session.messages_left() as usize)
     }
 
     /// Opens an envelope of the other side.

@@ -1,16 +1,21 @@
 //! What both sides of a conversation keep of it besides the keys: own texts and how far they have come, their sealed
 //! envelopes, and the messages for people (docs/spec/client.md §4).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use poterne_protocol::envelope::{Class, SealedEnvelope};
+use poterne_protocol::keys::Pin;
+use poterne_protocol::op::Request;
 use poterne_protocol::time::{Day, UnixTime};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::attachment::Descriptor;
 use crate::body::Body;
 use crate::body::kinds::Ack;
+use crate::files::{ChunkPut, FileId, Files};
 use crate::outbox::{EntryId, Outbox, OutboxPlain, Target};
+use crate::reach::Reach;
 use crate::records::{self, LocalId, Records};
 use crate::stored::StoredError;
 use crate::talk::Heard;
@@ -22,26 +27,31 @@ use crate::vault::Batch;
 pub(crate) struct Draft {
     pub(crate) text: Zeroizing<String>,
     pub(crate) written: UnixTime,
+    /// What goes with it.
+    pub(crate) file: Option<FileId>,
 }
 
 impl Draft {
     pub(crate) fn new(text: &str, now: UnixTime) -> Self {
-        Self { text: Zeroizing::new(text.to_owned()), written: now }
+        Self { text: Zeroizing::new(text.to_owned()), written: now, file: None }
     }
 }
 
-/// A text that is sealed: how far it has come, and which entries of the outbox carry it.
+/// A text or file that is sealed: how far it has come, and which entries of the outbox carry it, or its announcement.
 #[derive(Debug)]
 pub(crate) struct Sent {
     pub(crate) state: SentState,
     pub(crate) entries: Vec<EntryId>,
+    pub(crate) file: Option<FileId>,
 }
 
 /// What a message asks of its reader beyond being shown.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Asked {
     /// The conversation is over.
     Close,
+    /// A file is to be fetched.
+    File(Descriptor),
     /// The other side has seen two copies of this one.
     Fork,
     /// Their next chain lies at these relays.
@@ -59,11 +69,13 @@ pub(crate) struct Thread {
     pub(crate) outbox: Outbox,
     /// When the last message was sealed or opened.
     pub(crate) last: UnixTime,
+    pub(crate) files: Files,
 }
 
 impl Thread {
     pub(crate) fn new(id: LocalId, me: Author) -> Self {
-        Self { id, me, number: 0, sent: BTreeMap::new(), outbox: Outbox::default(), last: UnixTime(0) }
+        let (sent, outbox, files) = (BTreeMap::new(), Outbox::default(), Files::default());
+        Self { id, me, number: 0, sent, outbox, last: UnixTime(0), files }
     }
 
     /// Puts an envelope into outbox and batch.
@@ -98,13 +110,43 @@ impl Thread {
     ) {
         let content = Content::Text(draft.text.to_string());
         transcript::write(batch, self.id, &Message { position, author: self.me, at: draft.written, content });
-        self.sent.insert(position, Sent { state: SentState::Queued, entries });
+        self.sent.insert(position, Sent { state: SentState::Queued, entries, file: None });
     }
 
-    /// Marks texts of which all envelopes are stored.
+    /// Gives an announced file its place in the conversation.
+    pub(crate) fn note_file_sent(
+        &mut self,
+        position: Position,
+        file: FileId,
+        written: UnixTime,
+        entries: Vec<EntryId>,
+        batch: &mut Batch,
+    ) {
+        let Some(descriptor) = self.files.descriptor(file) else { return };
+        let content = Content::file(descriptor);
+        transcript::write(batch, self.id, &Message { position, author: self.me, at: written, content });
+        self.sent.insert(position, Sent { state: SentState::Queued, entries, file: Some(file) });
+    }
+
+    /// Forgets files whose text was taken back.
+    pub(crate) fn drop_unnamed_files(&mut self, drafts: &VecDeque<Draft>, batch: &mut Batch) {
+        let sent = self.sent.values().filter_map(|sent| sent.file);
+        let named: Vec<FileId> = drafts.iter().filter_map(|draft| draft.file).chain(sent).collect();
+        self.files.drop_unnamed(self.id, &named, batch);
+    }
+
+    /// The files that were announced in the request or a follow-up of this attempt.
+    pub(crate) fn files_before_answer(&self) -> Vec<FileId> {
+        let begin = Position::request(self.number);
+        let before = self.sent.range(begin..Position { chain: 1, number: 0, ..begin });
+        before.filter_map(|(_, sent)| sent.file).collect()
+    }
+
+    /// Marks texts and files of which all envelopes are stored.
     pub(crate) fn note_stored(&mut self) {
         for sent in self.sent.values_mut().filter(|sent| sent.state == SentState::Queued) {
-            if sent.entries.iter().all(|entry| self.outbox.is_stored(*entry)) {
+            let is_file_stored = sent.file.is_none_or(|file| self.files.is_stored(file));
+            if is_file_stored && sent.entries.iter().all(|entry| self.outbox.is_stored(*entry)) {
                 sent.state = SentState::Stored;
             }
         }
@@ -123,8 +165,13 @@ impl Thread {
     fn give_up_opened(&mut self, batch: &mut Batch, is: impl Fn(&Position) -> bool) {
         let opened =
             self.sent.iter_mut().filter(|(position, sent)| is(position) && sent.state > SentState::Stored);
-        let entries: Vec<EntryId> = opened.flat_map(|(_, sent)| sent.entries.drain(..)).collect();
+        let (mut entries, mut files) = (Vec::new(), Vec::new());
+        for (_, sent) in opened {
+            entries.append(&mut sent.entries);
+            files.extend(sent.file);
+        }
         entries.into_iter().for_each(|entry| self.withdraw(entry, batch));
+        files.into_iter().for_each(|file| self.files.give_up(self.id, file, batch));
     }
 
     /// Gives up envelopes that carry no text, when the other side has answered: receipts have done their work.
@@ -137,6 +184,8 @@ impl Thread {
     /// Gives up everything that was sealed so far. What no relay has will not come.
     pub(crate) fn begin_anew(&mut self, batch: &mut Batch) {
         self.withdraw_all(batch);
+        let files: Vec<FileId> = self.sent.values().filter_map(|sent| sent.file).collect();
+        files.into_iter().for_each(|file| self.files.give_up(self.id, file, batch));
         for sent in self.sent.values_mut().filter(|sent| sent.state == SentState::Queued) {
             sent.state = SentState::Expired;
         }
@@ -160,7 +209,7 @@ impl Thread {
         let thread = self.number;
         let is_before = |position: &Position| position.attempt == thread && position.chain == 0;
         for (_, sent) in self.sent.iter_mut().filter(|(position, _)| is_before(position)) {
-            *sent = Sent { state: SentState::Queued, entries: entries.to_vec() };
+            *sent = Sent { state: SentState::Queued, entries: entries.to_vec(), file: sent.file };
         }
     }
 
@@ -172,6 +221,28 @@ impl Thread {
             Some((last, _)) if *last >= planned => Position { number: last.number + 1, ..planned },
             _ => planned,
         }
+    }
+
+    /// Chunks of files that are due: none while an envelope waits to be stored.
+    pub(crate) fn take_due_chunks(&mut self, now: UnixTime, reach: &Reach) -> Vec<(ChunkPut, Pin, Request)> {
+        if self.outbox.is_settled() { self.files.take_due(now, reach) } else { Vec::new() }
+    }
+
+    /// Whether every envelope, those of files too, is on the disk of a relay.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.outbox.is_settled() && self.files.is_settled()
+    }
+
+    /// When outbox or files next have work to do.
+    pub(crate) fn poll_timeout(&self, reach: &Reach) -> Option<UnixTime> {
+        let files = self.files.poll_timeout(self.outbox.is_settled(), reach);
+        self.outbox.poll_timeout(reach).into_iter().chain(files).min()
+    }
+
+    /// Makes everything that waits for a repetition due at once.
+    pub(crate) fn hurry(&mut self, now: UnixTime) {
+        self.outbox.hurry(now);
+        self.files.hurry(now);
     }
 
     /// Drops envelopes whose time is over; their texts are expired unless somebody is known to have them.
@@ -186,7 +257,10 @@ impl Thread {
             }
             sent.entries.retain(|entry| !gone.contains(entry));
         }
-        !gone.is_empty()
+        let (lost, changed) = self.files.expire(self.id, now, batch);
+        let is_lost = |sent: &&mut Sent| sent.file.is_some_and(|file| lost.contains(&file));
+        self.sent.values_mut().filter(is_lost).for_each(|sent| sent.state = SentState::Expired);
+        changed || !gone.is_empty()
     }
 
     /// Takes in an opened message of the other side: what it acknowledges, and what it says.
@@ -217,6 +291,10 @@ impl Thread {
     ) -> Option<Asked> {
         match body {
             Body::Text(text) => self.show(position, Content::Text(text.to_string()), now, batch),
+            Body::Attachment(descriptor) => {
+                self.show(position, Content::file(&descriptor), now, batch);
+                return Some(Asked::File(descriptor));
+            }
             Body::Close(close) => {
                 if !close.text.is_empty() {
                     self.show(position, Content::Text(close.text), now, batch);
@@ -286,7 +364,8 @@ impl Thread {
     ) -> Result<Self, StoredError> {
         let sent = plain.sent.iter().map(SentPlain::parse).collect::<Result<_, _>>()?;
         let outbox = Outbox::from_plain(&plain.outbox, |entry| records::envelope(records, id, entry))?;
-        Ok(Self { id, me, number: plain.number, sent, outbox, last: UnixTime(plain.last) })
+        let last = UnixTime(plain.last);
+        Ok(Self { id, me, number: plain.number, sent, outbox, last, files: Files::default() })
     }
 }
 
@@ -299,7 +378,7 @@ impl SentPlain {
     fn parse(&self) -> Result<(Position, Sent), StoredError> {
         let (attempt, chain, number) = self.position;
         let state = SentState::parse(self.state).ok_or(StoredError::Damaged)?;
-        Ok((Position { attempt, chain, number }, Sent { state, entries: self.entries.clone() }))
+        Ok((Position { attempt, chain, number }, Sent { state, entries: self.entries.clone(), file: None }))
     }
 }
 
@@ -324,7 +403,6 @@ impl From<&DraftPlain> for Draft {
 
 #[cfg(test)]
 mod tests {
-    use zeroize::Zeroizing;
 
     use super::*;
     use crate::vault::memory::MemoryDisk;
@@ -350,12 +428,7 @@ mod tests {
         let now = crate::fixture::now();
         let mut thread = Thread::new(LocalId([1; 8]), Author::Requester);
         let (mut batch, at) = (Batch::new(), Position::ratchet(0, 1, 3));
-        thread.note_sent(
-            at,
-            &Draft { text: Zeroizing::new("hello".into()), written: now },
-            vec![],
-            &mut batch,
-        );
+        thread.note_sent(at, &Draft::new("hello", now), vec![], &mut batch);
         thread.note_stored();
         let ack = Ack { is_read: true, chain: 1, first: 2, last: 4 };
         thread.hear(Heard { chain: 2, whole: Some((0, Body::Ack(vec![ack]))) }, now, &mut batch);

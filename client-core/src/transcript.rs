@@ -8,6 +8,8 @@ use poterne_protocol::time::UnixTime;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use crate::attachment::Descriptor;
+use crate::files::FileId;
 use crate::records::{self, LocalId, MESSAGE, Records};
 use crate::stored::{self, StoredError};
 use crate::vault::Batch;
@@ -112,6 +114,25 @@ pub enum Content {
         /// The body as it came.
         body: Vec<u8>,
     },
+    /// A file that goes with the text before it.
+    File {
+        /// Its name within the conversation.
+        file: [u8; 8],
+        /// Its length.
+        bytes: u32,
+        /// As in `image/jpeg`, in the words of whoever sent it.
+        media_type: String,
+    },
+}
+
+impl Content {
+    pub(crate) fn file(descriptor: &Descriptor) -> Self {
+        Self::File {
+            file: FileId::of(descriptor).0,
+            bytes: descriptor.length,
+            media_type: descriptor.media_type.clone(),
+        }
+    }
 }
 
 impl core::fmt::Debug for Content {

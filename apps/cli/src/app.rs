@@ -1,6 +1,7 @@
 //! Carries commands out on one home: opens it when the first command needs it, and keeps it open for `shell`
 //! (docs/cli.md §2).
 
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
 use getrandom::SysRng;
@@ -15,6 +16,7 @@ use crate::commands::passphrase::Changed;
 use crate::disk::FileDisk;
 use crate::failure::Failure;
 use crate::home::{self, Home};
+use crate::meter::Meter;
 use crate::output::Answer;
 use crate::passphrase::{self, Passphrase};
 use crate::session::Session;
@@ -26,6 +28,7 @@ pub struct App {
     passphrase_file: Option<PathBuf>,
     new_vault: Option<Params>,
     texts: Texts,
+    shows_progress: bool,
     runtime: Runtime,
     passphrase: Option<Passphrase>,
     session: Option<Session>,
@@ -42,6 +45,7 @@ impl App {
             passphrase_file: run.passphrase_file.clone(),
             new_vault: run.vault_size.map(|size| size.params()),
             texts,
+            shows_progress: !run.json && io::stderr().is_terminal(),
             runtime,
             passphrase: None,
             session: None,
@@ -59,6 +63,8 @@ impl App {
             Some(session) => session,
             None => self.open(if_missing(&command))?,
         };
+        let label = self.shows_progress.then(|| self.texts.say("progress-files"));
+        session.show_progress(Meter::new(label));
         let outcome = self.runtime.block_on(commands::carry_out(command, &mut session, &self.texts));
         let is_over = outcome.as_ref().is_err_and(Failure::ends_session);
         if !is_over {

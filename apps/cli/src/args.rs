@@ -111,6 +111,8 @@ pub enum Command {
         #[command(flatten)]
         text: Text,
         #[command(flatten)]
+        with: With,
+        #[command(flatten)]
         language: Language,
         #[command(flatten)]
         clock: ClockChoice,
@@ -140,6 +142,8 @@ pub enum Command {
     Inbox {
         #[command(flatten)]
         to: To,
+        #[command(flatten)]
+        into: Folder,
     },
     /// Fetch and show the requests that wait
     Queue,
@@ -147,6 +151,8 @@ pub enum Command {
     Read {
         /// The case, as `claim` and `status` show it
         case: String,
+        #[command(flatten)]
+        into: Folder,
     },
     /// Give a claimed request back to the queue
     Release {
@@ -159,11 +165,15 @@ pub enum Command {
         case: String,
         #[command(flatten)]
         text: Text,
+        #[command(flatten)]
+        with: With,
     },
     /// Write on in a conversation
     Say {
         #[command(flatten)]
         text: Text,
+        #[command(flatten)]
+        with: With,
         #[command(flatten)]
         to: To,
         /// Begin anew with the same desk, as the same person, when the conversation can't go on
@@ -227,6 +237,22 @@ pub struct Text {
     /// The text; without it, standard input is read to its end
     #[arg(allow_hyphen_values = true)]
     pub text: Option<String>,
+}
+
+/// What goes with a text.
+#[derive(Args, Debug)]
+pub struct With {
+    /// A file that goes with the text: a photo (JPEG, PNG, WebP; all but its pixels is left out), or any file of at most 1 MiB
+    #[arg(long, value_name = "FILE")]
+    pub attach: Option<PathBuf>,
+}
+
+/// Where files go that came.
+#[derive(Args, Debug)]
+pub struct Folder {
+    /// Write the files that the other side has sent into this folder; nothing there is overwritten
+    #[arg(long, value_name = "DIR")]
+    pub save: Option<PathBuf>,
 }
 
 /// Which conversation.

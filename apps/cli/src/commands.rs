@@ -1,5 +1,6 @@
 //! The commands, one function each; what they answer stands beside them.
 
+mod attachments;
 mod conversation;
 mod cover;
 mod desk;
@@ -8,9 +9,12 @@ mod status;
 mod talk;
 pub mod warning;
 
+use poterne_client_core::attachment::Attachable;
+use poterne_client_core::files::Letter;
 use poterne_client_core::records::LocalId;
 
-use crate::args::{Command, Desk, Text};
+use crate::args::{Command, Desk, Text, With};
+use crate::attach;
 use crate::failure::Failure;
 use crate::output::Answer;
 use crate::session::Session;
@@ -23,31 +27,38 @@ pub async fn carry_out(
     texts: &Texts,
 ) -> Result<Box<dyn Answer>, Failure> {
     match command {
-        Command::Ask { card, text, language, clock } => {
+        Command::Ask { card, text, with, language, clock } => {
             if clock.believe_relays_clock {
                 session.requester()?.0.believe_relays_clock();
             }
             let language = language_code(language.language.as_deref().unwrap_or(texts.language().code()))?;
-            boxed(talk::ask(session, &card, given(&text)?, language).await)
+            let file = attached(&with)?;
+            boxed(talk::ask(session, &card, letter(&text, file.as_ref())?, language).await)
         }
         Command::Claim { id } => boxed(desk::claim(session, id.as_deref()).await),
         Command::Close { case } => boxed(desk::close(session, &case).await),
         Command::Cover { id } => boxed(cover::cover(session, id.as_deref()).await),
         Command::Desk(Desk::Card) => boxed(desk::card(session)),
         Command::Desk(Desk::Create { name, relays }) => boxed(desk::create(session, &name, &relays).await),
-        Command::Inbox { to } => boxed(talk::inbox(session, to.to.as_deref()).await),
+        Command::Inbox { to, into } => {
+            boxed(talk::inbox(session, to.to.as_deref(), into.save.as_deref()).await)
+        }
         Command::Queue => boxed(desk::queue(session).await),
-        Command::Read { case } => boxed(desk::read(session, &case).await),
+        Command::Read { case, into } => boxed(desk::read(session, &case, into.save.as_deref()).await),
         Command::Release { case } => boxed(desk::release(session, &case).await),
-        Command::Reply { case, text } => boxed(desk::reply(session, &case, given(&text)?).await),
-        Command::Say { text, to, again, clock } => {
+        Command::Reply { case, text, with } => {
+            let file = attached(&with)?;
+            boxed(desk::reply(session, &case, letter(&text, file.as_ref())?).await)
+        }
+        Command::Say { text, with, to, again, clock } => {
             if clock.believe_relays_clock {
                 session.requester()?.0.believe_relays_clock();
             }
-            let (to, text) = (to.to.as_deref(), given(&text)?);
+            let file = attached(&with)?;
+            let (to, letter) = (to.to.as_deref(), letter(&text, file.as_ref())?);
             match again {
-                true => boxed(talk::ask_again(session, to, text).await),
-                false => boxed(talk::say(session, to, text).await),
+                true => boxed(talk::ask_again(session, to, letter).await),
+                false => boxed(talk::say(session, to, letter).await),
             }
         }
         Command::Status => boxed(status::status(session).await),
@@ -58,8 +69,14 @@ fn boxed<A: Answer + 'static>(outcome: Result<A, Failure>) -> Result<Box<dyn Ans
     outcome.map(|answer| Box::new(answer) as Box<dyn Answer>)
 }
 
-fn given(text: &Text) -> Result<&str, Failure> {
-    text.text.as_deref().ok_or(Failure::TextEmpty)
+/// What is said, and the file that goes with it. A file goes with a text, never alone.
+fn letter<'a>(text: &'a Text, file: Option<&'a Attachable>) -> Result<Letter<'a>, Failure> {
+    let text = text.text.as_deref().filter(|text| !text.is_empty()).ok_or(Failure::TextEmpty)?;
+    Ok(Letter { text, file })
+}
+
+fn attached(with: &With) -> Result<Option<Attachable>, Failure> {
+    with.attach.as_deref().map(attach::attachable).transpose()
 }
 
 /// Characters of an id that are enough, where only one of those known begins with them.

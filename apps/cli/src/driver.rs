@@ -2,7 +2,7 @@
 //! (docs/spec/client.md §1).
 //!
 //! Invariants: a save is on the disk before the next effect is looked at, and a failed one ends the run; no run lasts
-//! longer than its patience, whatever the relays do.
+//! longer than its patience, whatever the relays do. It is longer while files go on.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,13 +14,26 @@ use poterne_protocol::time::UnixTime;
 use rand_core::CryptoRng;
 use tokio::time::{Instant, sleep_until};
 
+use crate::meter::Meter;
+
 /// What a run gives its relays in all. With opening the vault and leaving, a command ends within 20 s.
 pub const PATIENCE: Duration = Duration::from_secs(18);
 /// How long what is still under way may go on when the command has what it wants: deletes, receipts, second copies.
 /// What is cut off is repeated by the next command.
 const LINGER: Duration = Duration::from_secs(3);
+/// What a run gives its relays while files go on: chunks come or are stored. What is left goes with the next command.
+const MOVING_PATIENCE: Duration = Duration::from_secs(600);
 /// Between two looks at a machine that has something due, so that none can turn this into a spin.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
+
+/// How long a run may last.
+#[derive(Clone, Copy)]
+struct Patience {
+    /// While no file goes on.
+    at_rest: Duration,
+    /// In all.
+    at_most: Duration,
+}
 
 /// Carries calls to relays.
 pub trait Calls {
@@ -51,12 +64,20 @@ pub struct Driver<C, R> {
     clock: fn() -> UnixTime,
     under_way: BTreeMap<CallId, Pin>,
     heard: BTreeMap<Pin, Result<(), CallError>>,
+    meter: Meter,
 }
 
 impl<C: Calls, R: CryptoRng> Driver<C, R> {
     /// A driver with its ways to relays, randomness and time.
     pub fn new(calls: C, rng: R, clock: fn() -> UnixTime) -> Self {
-        Self { calls, rng, clock, under_way: BTreeMap::new(), heard: BTreeMap::new() }
+        Self {
+            calls,
+            rng,
+            clock,
+            under_way: BTreeMap::new(),
+            heard: BTreeMap::new(),
+            meter: Meter::default(),
+        }
     }
 
     /// The time of now.
@@ -77,6 +98,11 @@ impl<C: Calls, R: CryptoRng> Driver<C, R> {
     /// The ways to the relays, to end them.
     pub fn calls_mut(&mut self) -> &mut C {
         &mut self.calls
+    }
+
+    /// Shows how far files are in the runs that come.
+    pub fn show_progress(&mut self, meter: Meter) {
+        self.meter = meter;
     }
 
     /// Which relays the last run asked, and what came of the last call to each.
@@ -101,7 +127,8 @@ impl<C: Calls, R: CryptoRng> Driver<C, R> {
         is_done: impl FnMut(&mut M) -> bool,
     ) -> Result<(), CommitError> {
         self.run(machine, store, is_done, PATIENCE).await?;
-        self.go_on(machine, store, |machine| machine.is_idle(), LINGER).await
+        let linger = Patience { at_rest: LINGER, at_most: LINGER };
+        self.go_on(machine, store, |machine| machine.is_idle(), linger).await
     }
 
     async fn run<M: Machine>(
@@ -114,6 +141,7 @@ impl<C: Calls, R: CryptoRng> Driver<C, R> {
         self.heard.clear();
         machine.refresh(self.now());
         machine.handle_timeout(self.now(), &mut self.rng);
+        let patience = Patience { at_rest: patience, at_most: MOVING_PATIENCE };
         self.go_on(machine, store, is_done, patience).await
     }
 
@@ -122,11 +150,29 @@ impl<C: Calls, R: CryptoRng> Driver<C, R> {
         machine: &mut M,
         store: &mut impl Store,
         mut is_done: impl FnMut(&mut M) -> bool,
-        patience: Duration,
+        patience: Patience,
     ) -> Result<(), CommitError> {
-        let deadline = Instant::now() + patience;
+        let outcome = self.go_on_by(machine, store, &mut is_done, patience).await;
+        self.meter.clear();
+        outcome
+    }
+
+    async fn go_on_by<M: Machine>(
+        &mut self,
+        machine: &mut M,
+        store: &mut impl Store,
+        is_done: &mut impl FnMut(&mut M) -> bool,
+        patience: Patience,
+    ) -> Result<(), CommitError> {
+        let begun = Instant::now();
+        let (mut deadline, mut progress) = (begun + patience.at_rest, machine.progress());
         loop {
             self.carry_out(machine, store)?;
+            if machine.progress() != progress {
+                progress = machine.progress();
+                deadline = (Instant::now() + patience.at_rest).min(begun + patience.at_most);
+            }
+            self.meter.show(progress);
             let next = self.next_turn(machine);
             let nothing_comes = machine.is_idle() && next.is_none_or(|next| next > deadline);
             if is_done(machine) || nothing_comes || Instant::now() >= deadline {

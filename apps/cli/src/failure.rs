@@ -70,6 +70,16 @@ failures! {
     CoverTooEarly = "cover_too_early",
     /// The desk has given this device nothing for today.
     DeskSilent = "desk_silent",
+    /// There is nothing in the file.
+    FileEmpty = "file_empty",
+    /// The vault has no room for the file beside others.
+    FileRoom = "file_room",
+    /// The file is longer than can be sent.
+    FileTooLarge = "file_too_large",
+    /// The file can't be read.
+    FileUnreadable { path: String, kind: ErrorKind } = "file_unreadable",
+    /// A file that came can't be written there.
+    FileUnsaved { path: String, kind: ErrorKind } = "file_unsaved",
     /// Two live copies of the keys of one conversation.
     Fork = "fork",
     /// The home lies where it can't be read or written.
@@ -108,6 +118,12 @@ failures! {
     PassphraseUnreadable { path: String, kind: ErrorKind } = "passphrase_unreadable",
     /// No slot of the vault opens with it.
     PassphraseWrong = "passphrase_wrong",
+    /// The photo is broken or cut off.
+    PhotoBroken = "photo_broken",
+    /// The photo has more pixels than can be decoded, or can't be made small enough.
+    PhotoTooLarge = "photo_too_large",
+    /// The photo is of a format that is not read here.
+    PhotoUnknown = "photo_unknown",
     /// No request waits.
     QueueEmpty = "queue_empty",
     /// A relay's address is not of its form.
@@ -165,7 +181,10 @@ impl Failure {
 
     fn variables(&self, texts: &Texts) -> FluentArgs<'static> {
         match self.clone() {
-            Self::HomeDenied { path, kind } | Self::PassphraseUnreadable { path, kind } => {
+            Self::FileUnreadable { path, kind }
+            | Self::FileUnsaved { path, kind }
+            | Self::HomeDenied { path, kind }
+            | Self::PassphraseUnreadable { path, kind } => {
                 fluent_args!["path" => path, "reason" => reason(kind, texts)]
             }
             Self::ConversationUnnamed { ids } => fluent_args!["ids" => ids],
@@ -187,6 +206,11 @@ impl Failure {
     /// Whether what is in memory may be ahead of the vault now.
     pub fn ends_session(&self) -> bool {
         matches!(self, Self::Memory | Self::VaultDamaged | Self::VaultFailed { .. } | Self::VaultFull)
+    }
+
+    /// A file that was to be sent refused.
+    pub fn file(path: &Path, error: &io::Error) -> Self {
+        Self::FileUnreadable { path: path.display().to_string(), kind: error.kind() }
     }
 
     /// The home, or a file in it, refused.
@@ -234,6 +258,8 @@ fn reason(kind: ErrorKind, texts: &Texts) -> String {
         ErrorKind::IsADirectory => texts.say("reason-folder"),
         ErrorKind::NotFound => texts.say("reason-missing"),
         ErrorKind::PermissionDenied => texts.say("reason-denied"),
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => texts.say("reason-taken"),
+        ErrorKind::Unsupported => texts.say("reason-no-file"),
         ErrorKind::QuotaExceeded | ErrorKind::StorageFull => texts.say("reason-full"),
         ErrorKind::ReadOnlyFilesystem => texts.say("reason-read-only"),
         _ => kind.to_string(),

@@ -5,6 +5,7 @@
 
 mod app;
 mod args;
+mod attach;
 mod commands;
 mod disk;
 mod driver;
@@ -13,10 +14,13 @@ mod home;
 mod hygiene;
 mod input;
 mod layout;
+mod meter;
 mod network;
 mod output;
 mod passphrase;
+mod photo;
 mod qr;
+mod save;
 mod session;
 mod shell;
 mod terminal;

@@ -19,6 +19,7 @@ use crate::disk::FileDisk;
 use crate::driver::Driver;
 use crate::failure::Failure;
 use crate::home::Home;
+use crate::meter::Meter;
 use crate::network::Network;
 use crate::time;
 
@@ -94,6 +95,9 @@ impl Session {
             }
             Role::Requester(_) => self.role = Role::Desk(Box::new(found(self.tools.driver.rng())?)),
         }
+        if let Role::Desk(device) = &mut self.role {
+            device.note_capacity(&self.tools.vault);
+        }
         self.desk()
     }
 
@@ -103,6 +107,11 @@ impl Session {
         write: impl FnOnce(&mut Vault<FileDisk>, &mut Rng) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         write(&mut self.tools.vault, self.tools.driver.rng())
+    }
+
+    /// Shows how far files are while they are under way.
+    pub fn show_progress(&mut self, meter: Meter) {
+        self.tools.driver.show_progress(meter);
     }
 
     /// Tells the relays that nobody listens any more.

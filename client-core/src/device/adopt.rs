@@ -79,7 +79,8 @@ impl Device {
         let relays = case.relays.iter().flatten().copied().collect();
         case.talk = Some(Talk::new(session, case.request.contact_hash(), relays));
         let (draft, mut batch) = (case.drafts[0].clone(), Batch::new());
-        if let Ok((_, entries)) = case.seal_body(&Body::Text(draft.text), now, rng, &mut batch) {
+        if let Ok(sealed) = case.seal_draft(&draft, now, rng, &mut batch) {
+            let entries = sealed.all();
             entries.iter().for_each(|entry| case.thread.outbox.set_turn(*entry, Turn::Held));
             case.held = entries;
             case.stage = Stage::Adopting;
@@ -116,7 +117,7 @@ impl Device {
         let Some(case) = self.cases.get_mut(&id).filter(|case| case.stage == Stage::Adopting) else { return };
         let mut batch = Batch::new();
         match answer {
-            Answer::Extended { secs_left } => case.adopted(now.plus(secs_left.into()), &mut batch),
+            Answer::Extended { secs_left } => case.adopted(now.plus(secs_left.into()), now, &mut batch),
             Answer::Ended => case.withdraw_answer(&mut batch),
             _ => return self.note_failed(id, now),
         }
@@ -128,14 +129,12 @@ impl Device {
         let Some(case) = self.cases.get_mut(&id).filter(|case| case.is_caught_up()) else { return };
         let (mut batch, mut changed, mut is_full) = (Batch::new(), false, false);
         while let Some(draft) = case.drafts.front().cloned() {
-            let Ok((position, entries)) =
-                case.seal_body(&Body::Text(draft.text.clone()), now, rng, &mut batch)
-            else {
+            let Ok(sealed) = case.seal_draft(&draft, now, rng, &mut batch) else {
                 is_full = true;
                 break;
             };
             case.drafts.pop_front();
-            case.thread.note_sent(position, &draft, entries, &mut batch);
+            case.note_sealed(&draft, sealed, now, &mut batch);
             (changed, case.cover_wanted) = (true, false);
         }
         changed |= case.seal_cover(now, rng, &mut batch);
@@ -190,6 +189,27 @@ impl Device {
     }
 }
 
+/// A draft in the outbox: where text and file stand, and their entries.
+struct SealedDraft {
+    text: (Position, Vec<EntryId>),
+    file: Option<(Position, Vec<EntryId>)>,
+}
+
+impl SealedDraft {
+    /// The first answer, which was held: an announcement is one message, its last.
+    fn first(attempt: u16, mut entries: Vec<EntryId>, has_file: bool) -> Self {
+        let file = if has_file { entries.pop() } else { None };
+        let n = u32::try_from(entries.len()).expect("a text has at most 256 messages");
+        let file = file.map(|entry| (Position::ratchet(attempt, 0, n), vec![entry]));
+        Self { text: (Position::ratchet(attempt, 0, 0), entries), file }
+    }
+
+    fn all(self) -> Vec<EntryId> {
+        let file = self.file.into_iter().flat_map(|(_, entries)| entries);
+        self.text.1.into_iter().chain(file).collect()
+    }
+}
+
 impl Case {
     /// Seals a body, and puts its envelopes into the outbox. The position of its first message.
     fn seal_body(
@@ -200,8 +220,34 @@ impl Case {
         batch: &mut Batch,
     ) -> Result<(Position, Vec<EntryId>), Unanswered> {
         let sealed = self.talk.as_mut().ok_or(Unanswered)?.seal(body, rng)?;
+        Ok(self.push_placed(sealed, now, batch))
+    }
+
+    /// Seals a draft, and the announcement of the file that goes with it, all or nothing.
+    fn seal_draft(
+        &mut self,
+        draft: &Draft,
+        now: UnixTime,
+        rng: &mut impl CryptoRng,
+        batch: &mut Batch,
+    ) -> Result<SealedDraft, Unanswered> {
+        let file = draft.file.and_then(|file| self.thread.files.descriptor(file));
+        let talk = self.talk.as_mut().ok_or(Unanswered)?;
+        let (text, file) = talk.seal_letter(&draft.text, file, rng)?;
+        let text = self.push_placed(text, now, batch);
+        let file = if file.is_empty() { None } else { Some(self.push_placed(file, now, batch)) };
+        Ok(SealedDraft { text, file })
+    }
+
+    /// Puts sealed messages into the outbox. The position of the first, and the entries.
+    fn push_placed(
+        &mut self,
+        sealed: Vec<Sealed>,
+        now: UnixTime,
+        batch: &mut Batch,
+    ) -> (Position, Vec<EntryId>) {
         let position = Position::ratchet(self.thread.number, sealed[0].chain, sealed[0].n);
-        Ok((position, self.push_sealed(sealed, now, batch)))
+        (position, self.push_sealed(sealed, now, batch))
     }
 
     /// Puts sealed messages into the outbox.
@@ -219,6 +265,17 @@ impl Case {
         entries
     }
 
+    /// Gives what was sealed its place, and lets the chunks of its file go.
+    fn note_sealed(&mut self, draft: &Draft, sealed: SealedDraft, now: UnixTime, batch: &mut Batch) {
+        let (position, entries) = sealed.text;
+        self.thread.note_sent(position, draft, entries, batch);
+        if let (Some(file), Some((position, entries))) = (draft.file, sealed.file) {
+            self.thread.note_file_sent(position, file, draft.written, entries, batch);
+            let relays = self.talk.as_ref().map(|talk| talk.relays.clone()).unwrap_or_default();
+            self.thread.files.begin(file, Class::THIRTY, &relays, now);
+        }
+    }
+
     fn targets(&self, to: &Destination) -> Vec<Target> {
         match (to, &self.talk) {
             (Destination::AnswerBox, _) => self.answer_box(),
@@ -228,18 +285,14 @@ impl Case {
     }
 
     /// The lease was checked: the answer goes out, and M0 is erased once it is stored.
-    fn adopted(&mut self, ends: UnixTime, batch: &mut Batch) {
+    fn adopted(&mut self, ends: UnixTime, now: UnixTime, batch: &mut Batch) {
         self.stage = Stage::Talking;
         self.lease = self.lease.map(|lease| Lease { ends, ..lease });
         self.thread.outbox.let_go();
         let entries = std::mem::take(&mut self.held);
         if let Some(draft) = self.drafts.pop_front() {
-            self.note_first(&draft, entries, batch);
+            let sealed = SealedDraft::first(self.thread.number, entries, draft.file.is_some());
+            self.note_sealed(&draft, sealed, now, batch);
         }
-    }
-
-    fn note_first(&mut self, draft: &Draft, entries: Vec<EntryId>, batch: &mut Batch) {
-        let position = Position::ratchet(self.thread.number, 0, 0);
-        self.thread.note_sent(position, draft, entries, batch);
     }
 }

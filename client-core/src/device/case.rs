@@ -199,6 +199,12 @@ impl Case {
         let position = Position { attempt: self.thread.number, chain: 0, number: range.0 };
         let content = match Body::parse(kind, &bytes) {
             Body::Text(text) => Content::Text(text.to_string()),
+            Body::Attachment(descriptor) => {
+                let content = Content::file(&descriptor);
+                let relays = self.reading_relays();
+                self.thread.files.announce(descriptor, relays, now.day(), true);
+                content
+            }
             other => Content::Newer { kind: other.kind(), body: other.encode().to_vec() },
         };
         self.thread.show(position, content, now, batch);

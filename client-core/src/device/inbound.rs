@@ -200,6 +200,10 @@ impl Case {
                 erase.insert(envelope.id());
                 match self.thread.hear(heard, now, batch) {
                     Some(Asked::Close) => self.stage = Stage::Closed,
+                    Some(Asked::File(descriptor)) => {
+                        let relays = self.reading_relays();
+                        self.thread.files.announce(descriptor, relays, now.day(), false);
+                    }
                     Some(Asked::Fork) => {
                         // The other copy of this home is to read it too.
                         erase.remove(&envelope.id());

@@ -9,7 +9,7 @@ use super::case::{Case, Stage};
 use super::ticket::{Outcome, Work};
 use super::{Device, Purpose, stored};
 use crate::desk::epoch::Epoch;
-use crate::effect::{CallId, CallResult, Effect, Machine};
+use crate::effect::{CallId, CallResult, Effect, Machine, Progress};
 use crate::outbox::{EntryId, PutOutcome};
 use crate::records::LocalId;
 use crate::vault::Batch;
@@ -21,6 +21,9 @@ impl Machine for Device {
         let (own, now) = (now, self.clock.time(now));
         self.reach.note(&relay, result.is_ok(), now);
         match (purpose, result) {
+            (Purpose::Chunk { case, put }, result) => self.handle_chunk(case, put, &result, now),
+            (Purpose::ChunksErased { case }, result) => self.handle_chunks_erased(case, relay, &result),
+            (Purpose::Files { case, watched }, result) => self.handle_files(case, relay, watched, result),
             (Purpose::Put { case, entry, place }, result) => {
                 self.handle_put(case, entry, place, &result, now)
             }
@@ -54,7 +57,7 @@ impl Machine for Device {
 
     fn poll_timeout(&self) -> Option<UnixTime> {
         let Some(stepped) = self.stepped else { return Some(UnixTime(0)) };
-        let puts = self.cases.values().filter_map(|case| case.thread.outbox.poll_timeout(&self.reach)).min();
+        let puts = self.cases.values().filter_map(|case| case.thread.poll_timeout(&self.reach)).min();
         let polls = self
             .poll_due
             .values()
@@ -78,7 +81,7 @@ impl Machine for Device {
         self.poll_due.clear();
         self.publish_due.clear();
         for case in self.cases.values_mut() {
-            case.thread.outbox.hurry(now);
+            case.thread.hurry(now);
             case.retry_at = now;
         }
     }
@@ -96,6 +99,10 @@ impl Machine for Device {
         all.dedup();
         all
     }
+
+    fn progress(&self) -> Progress {
+        Progress::sum(self.cases.values().map(|case| &case.thread.files))
+    }
 }
 
 impl Device {
@@ -112,7 +119,9 @@ impl Device {
             self.advance(id, now, rng);
         }
         self.put_due(now);
+        self.put_chunks(now);
         self.poll(now);
+        self.poll_files(now);
     }
 
     /// A new day begins with a look at everything.
@@ -177,9 +186,15 @@ impl Device {
         if case.stage == Stage::Talking && case.lease.is_some() && case.thread.outbox.is_settled() {
             case.erase_at = case.seen_at.clone();
         }
-        let newest = case.thread.sent.values().next_back().map(|sent| sent.state);
-        let is_through = case.drafts.is_empty() && case.thread.outbox.is_settled();
         self.save(id, Batch::new());
+        self.settle_through(id);
+    }
+
+    /// Ends what was asked of a case, when all that was written is stored.
+    pub(super) fn settle_through(&mut self, id: LocalId) {
+        let Some(case) = self.cases.get(&id) else { return };
+        let newest = case.thread.sent.values().next_back().map(|sent| sent.state);
+        let is_through = case.drafts.is_empty() && case.thread.is_settled();
         if let Some(state) = newest.filter(|_| is_through) {
             self.settle(
                 Ok(Outcome::Replied(state)),

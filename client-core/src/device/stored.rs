@@ -21,6 +21,7 @@ use crate::desk::certificate::{CoordinatorCertificate, DeviceCertificate};
 use crate::desk::epoch::{Epoch, EpochSeed};
 use crate::desk::roots::RootSet;
 use crate::dh::{DhPublic, DhSecret};
+use crate::files;
 use crate::intake::OpenedRequest;
 use crate::notice::{Notice, NoticeHash};
 use crate::records::{self, CASE, DESK, EPOCH, LocalId, Records};
@@ -160,6 +161,7 @@ pub(super) fn erase_seat(batch: &mut Batch, epoch: Epoch) {
 /// Puts a case into the batch.
 pub(super) fn write_case(batch: &mut Batch, case: &Case) {
     records::write(batch, &records::key(CASE, case.id()), stored::save(VERSION, &CasePlain::from(case)));
+    files::write(batch, &case.thread, &case.drafts);
 }
 
 /// Puts the removal of a case that was never answered into the batch.
@@ -168,6 +170,7 @@ pub(super) fn erase_case(batch: &mut Batch, case: &Case) {
     for entry in case.thread.outbox.ids() {
         batch.delete(&records::envelope_key(case.id(), entry));
     }
+    case.thread.files.erase(case.id(), batch);
     for position in case.shown_positions() {
         batch.delete(&position.key(records::MESSAGE, case.id()));
     }
@@ -358,7 +361,7 @@ fn load_case(records: &impl Records, id: LocalId) -> Result<Case, StoredError> {
     }
     let (day, generation) = plain.epoch;
     let pins = |pins: &[[u8; 16]]| pins.iter().copied().map(Pin).collect();
-    Ok(Case {
+    let mut case = Case {
         request: OpenedRequest::from_stored(&plain.request)?,
         epoch: Epoch { day: Day(day), generation },
         m0: EnvelopeId(plain.m0),
@@ -384,7 +387,9 @@ fn load_case(records: &impl Records, id: LocalId) -> Result<Case, StoredError> {
         cover_wanted: false,
         fork: plain.fork.map(|(chain, n)| ForkReport { chain, n }),
         retry_at: UnixTime(0),
-    })
+    };
+    files::load(records, &mut case.thread, &mut case.drafts)?;
+    Ok(case)
 }
 
 impl From<Lease> for LeasePlain {

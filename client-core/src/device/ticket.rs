@@ -8,11 +8,10 @@ use rand_core::CryptoRng;
 
 use super::Device;
 use super::case::Stage;
+use crate::files::Letter;
 use crate::records::LocalId;
 use crate::requester::{REQUEST_BYTES_MAX, WAITING_BYTES_MAX};
-use crate::thread::Draft;
 use crate::transcript::SentState;
-use crate::vault::Batch;
 
 /// Something that was asked of the device.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -43,6 +42,9 @@ pub enum Outcome {
 /// Why it can't be done.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum DeviceError {
+    /// The vault has no room for the file, beside those that are in it.
+    #[error("the vault has no room for the file")]
+    FileRoom,
     /// The desk has given this device nothing for today.
     #[error("the desk has given this device no key for today")]
     NoGrant,
@@ -93,16 +95,24 @@ impl Device {
     }
 
     /// Answers a claimed request, or goes on in a conversation.
-    pub fn reply(&mut self, case: LocalId, text: &str, now: UnixTime, rng: &mut impl CryptoRng) -> Ticket {
-        let now = self.clock.time(now);
-        let Some(found) = self.cases.get_mut(&case) else { return self.refused(DeviceError::Unknown) };
+    pub fn reply<'a>(
+        &mut self,
+        case: LocalId,
+        letter: impl Into<Letter<'a>>,
+        now: UnixTime,
+        rng: &mut impl CryptoRng,
+    ) -> Ticket {
+        let (letter, now) = (letter.into(), self.clock.time(now));
+        let text = letter.text;
+        let Some(found) = self.cases.get(&case) else { return self.refused(DeviceError::Unknown) };
         let waiting: usize = found.drafts.iter().map(|draft| draft.text.len()).sum();
         let is_too_long = text.len() > REQUEST_BYTES_MAX || waiting + text.len() > WAITING_BYTES_MAX;
         match found.stage {
             _ if text.is_empty() || is_too_long => self.refused(DeviceError::Text),
             Stage::Claimed | Stage::Adopting | Stage::Talking => {
-                found.drafts.push_back(Draft::new(text, now));
-                self.save(case, Batch::new());
+                if self.write_draft(case, letter, now, rng).is_err() {
+                    return self.refused(DeviceError::FileRoom);
+                }
                 self.forget_release(case);
                 self.begin(Work::Reply { case }, now, rng)
             }

@@ -11,7 +11,8 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use super::conversation::{Attempt, Conversation};
-use crate::body::{self, Body, Part};
+use crate::body::{self, Body, Part, PartMark};
+use crate::files::FileId;
 use crate::follow_up::{FOLLOW_UP_TEXT_BYTES, FOLLOW_UPS_MAX};
 use crate::notice::Notice;
 use crate::outbox::{EntryId, Target, Turn};
@@ -32,6 +33,30 @@ pub(super) const BETWEEN: &str = "\n\n";
 /// There is no notice with a relay to seal a first contact under.
 pub(super) struct NoContact;
 
+/// The entries of the outbox that carry a first contact.
+pub(super) struct Entries {
+    text: Vec<EntryId>,
+    announced: Vec<Announced>,
+}
+
+impl Entries {
+    /// All of them.
+    pub(super) fn all(self) -> Vec<EntryId> {
+        let announced = self.announced.into_iter().flat_map(|one| one.entries);
+        let mut all: Vec<EntryId> = self.text.into_iter().chain(announced).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+}
+
+/// A file that was announced in follow-up `n`.
+struct Announced {
+    file: FileId,
+    n: u16,
+    entries: Vec<EntryId>,
+}
+
 impl Conversation {
     /// Seals a draft as a first contact under the newest notice. On failure the draft comes back.
     pub(super) fn seal_contact(
@@ -41,23 +66,29 @@ impl Conversation {
         rng: &mut impl CryptoRng,
         batch: &mut Batch,
     ) -> Result<(), Draft> {
-        let Ok(entries) = self.contact_entries(&draft.text, now, rng, batch) else { return Err(draft) };
-        self.thread.note_sent(Position::request(self.thread.number), &draft, entries, batch);
+        let files: Vec<FileId> = draft.file.into_iter().collect();
+        let Ok(sealed) = self.contact_entries(&draft.text, &files, now, rng, batch) else {
+            return Err(draft);
+        };
+        let Entries { text, announced } = sealed;
+        self.thread.note_sent(Position::request(self.thread.number), &draft, text, batch);
+        self.note_announced(announced, draft.written, batch);
         Ok(())
     }
 
-    /// The envelopes of a first contact with that text, in the outbox.
+    /// The envelopes of a first contact with that text and those files, in the outbox.
     pub(super) fn contact_entries(
         &mut self,
         text: &str,
+        files: &[FileId],
         now: UnixTime,
         rng: &mut impl CryptoRng,
         batch: &mut Batch,
-    ) -> Result<Vec<EntryId>, NoContact> {
+    ) -> Result<Entries, NoContact> {
         let notice = self.notice.clone().ok_or(NoContact)?;
         let mut parts = body::split(Body::TEXT, text.as_bytes(), REQUEST_TEXT_BYTES, FOLLOW_UP_TEXT_BYTES);
-        let parts =
-            parts.as_mut().filter(|parts| parts.len() <= usize::from(FOLLOW_UPS_MAX) + 1).ok_or(NoContact)?;
+        let most = usize::from(FOLLOW_UPS_MAX) + 1 - files.len();
+        let parts = parts.as_mut().filter(|parts| parts.len() <= most).ok_or(NoContact)?;
         let head = parts.remove(0);
         let sealing = RequestDraft {
             text: core::str::from_utf8(&head.bytes).map_err(|_| NoContact)?,
@@ -73,10 +104,42 @@ impl Conversation {
         let text = Zeroizing::new(text.to_owned());
         self.attempts.push(Attempt { pending, text, notice, entry: 0, last_day, trouble_since: None });
         let mut entries = self.seal_parts(parts, now, rng, batch);
+        let mut announced = self.announce_before_answer(files, now, rng, batch);
         let entry = self.put_contact(envelope, now, batch);
         self.newest_attempt().entry = entry;
         entries.push(entry);
-        Ok(entries)
+        announced.iter_mut().for_each(|one| one.entries.push(entry));
+        Ok(Entries { text: entries, announced })
+    }
+
+    /// Announces files in follow-ups, and lets their chunks go to the relays of the newest first contact.
+    fn announce_before_answer(
+        &mut self,
+        files: &[FileId],
+        now: UnixTime,
+        rng: &mut impl CryptoRng,
+        batch: &mut Batch,
+    ) -> Vec<Announced> {
+        let relays: Vec<Pin> =
+            self.newest_attempt().pending.relays().iter().flatten().map(|relay| relay.pin).collect();
+        let mut announced = Vec::new();
+        for file in files {
+            let Some(descriptor) = self.thread.files.descriptor(*file).cloned() else { continue };
+            let body = Body::Attachment(descriptor);
+            let part = Part { kind: body.kind(), mark: PartMark::WHOLE, bytes: body.encode() };
+            let n = self.newest_attempt().pending.follow_ups_sealed();
+            let entries = self.seal_parts(&[part], now, rng, batch);
+            self.thread.files.begin(*file, Class::THIRTY, &relays, now);
+            announced.push(Announced { file: *file, n, entries });
+        }
+        announced
+    }
+
+    fn note_announced(&mut self, announced: Vec<Announced>, written: UnixTime, batch: &mut Batch) {
+        for Announced { file, n, entries } in announced {
+            let position = self.thread.follow_up_position(n);
+            self.thread.note_file_sent(position, file, written, entries, batch);
+        }
     }
 
     /// Seals a draft as follow-ups of the newest first contact. On failure the draft comes back.
@@ -89,9 +152,13 @@ impl Conversation {
     ) -> Result<(), Draft> {
         let size = FOLLOW_UP_TEXT_BYTES;
         let parts = body::split(Body::TEXT, draft.text.as_bytes(), size, size);
-        let has_room = parts.as_ref().is_some_and(|parts| parts.len() <= self.follow_ups_left());
+        let files: Vec<FileId> = draft.file.into_iter().collect();
+        let has_room =
+            parts.as_ref().is_some_and(|parts| parts.len() + files.len() <= self.follow_ups_left());
         let joined = self.newest_attempt().text.len() + BETWEEN.len() + draft.text.len();
-        let Some(parts) = parts.filter(|_| has_room && joined <= JOINED_BYTES_MAX) else {
+        let all_files = self.thread.files_before_answer().len() + files.len();
+        let most = JOINED_BYTES_MAX.saturating_sub(all_files * FOLLOW_UP_TEXT_BYTES);
+        let Some(parts) = parts.filter(|_| has_room && joined <= most) else {
             return Err(draft);
         };
         let sealed = self.newest_attempt().pending.follow_ups_sealed();
@@ -101,6 +168,8 @@ impl Conversation {
         attempt.text.push_str(&draft.text);
         let entries = self.seal_parts(&parts, now, rng, batch);
         self.thread.note_sent(position, &draft, entries, batch);
+        let announced = self.announce_before_answer(&files, now, rng, batch);
+        self.note_announced(announced, draft.written, batch);
         Ok(())
     }
 
@@ -121,7 +190,7 @@ impl Conversation {
         for part in parts {
             let attempt = self.newest_attempt();
             let targets = follow_up_targets(&attempt.pending);
-            let envelope = attempt.pending.follow_ups().seal(&part.bytes, part.mark, rng);
+            let envelope = attempt.pending.follow_ups().seal_kind(part.kind, &part.bytes, part.mark, rng);
             let envelope = envelope.expect("the text was split to fit, and there is room for it");
             entries.push(self.thread.push(envelope, Class::FOURTEEN, targets, now, batch));
         }

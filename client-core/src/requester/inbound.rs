@@ -10,7 +10,6 @@ use poterne_protocol::keys::Pin;
 use poterne_protocol::op::Start;
 use poterne_protocol::time::UnixTime;
 use rand_core::CryptoRng;
-use zeroize::Zeroizing;
 
 use super::conversation::{Conversation, Standing, Stop};
 use crate::body::Body;
@@ -176,6 +175,10 @@ impl Conversation {
     pub(super) fn hear(&mut self, heard: Heard, now: UnixTime, batch: &mut Batch) -> Fate {
         match self.thread.hear(heard, now, batch) {
             Some(Asked::Close) => self.standing = Standing::Closed,
+            Some(Asked::File(descriptor)) => {
+                let relays = self.reading_relays();
+                self.thread.files.announce(descriptor, relays, now.day(), false);
+            }
             Some(Asked::Fork) => {
                 self.stop(Stop::Fork);
                 return Fate::LeftButNoted;
@@ -199,11 +202,18 @@ impl Conversation {
         batch: &mut Batch,
     ) -> Result<(), Draft> {
         let Some(talk) = self.talk.as_mut() else { return Err(draft) };
-        let body = Body::Text(Zeroizing::new(draft.text.to_string()));
-        let Ok(sealed) = talk.seal(&body, rng) else { return Err(draft) };
-        let position = Position::ratchet(self.thread.number, sealed[0].chain, sealed[0].n);
-        let entries = self.push_sealed(sealed, now, batch);
+        let file = draft.file.and_then(|file| self.thread.files.descriptor(file));
+        let Ok((text, file)) = talk.seal_letter(&draft.text, file, rng) else { return Err(draft) };
+        let relays = talk.relays.clone();
+        let position = Position::ratchet(self.thread.number, text[0].chain, text[0].n);
+        let entries = self.push_sealed(text, now, batch);
         self.thread.note_sent(position, &draft, entries, batch);
+        if let (Some(name), Some(first)) = (draft.file, file.first()) {
+            let position = Position::ratchet(self.thread.number, first.chain, first.n);
+            let entries = self.push_sealed(file, now, batch);
+            self.thread.note_file_sent(position, name, draft.written, entries, batch);
+            self.thread.files.begin(name, Class::THIRTY, &relays, now);
+        }
         Ok(())
     }
 

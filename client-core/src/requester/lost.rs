@@ -33,8 +33,9 @@ impl Conversation {
     pub(super) fn seal_anew(&mut self, now: UnixTime, rng: &mut impl CryptoRng, batch: &mut Batch) {
         let Some(text) = self.attempts.last().map(|attempt| attempt.text.clone()) else { return };
         let old: Vec<EntryId> = self.thread.outbox.ids().collect();
-        match self.contact_entries(&text, now, rng, batch) {
-            Ok(entries) => self.thread.send_anew(&old, &entries, batch),
+        let files = self.thread.files_before_answer();
+        match self.contact_entries(&text, &files, now, rng, batch) {
+            Ok(entries) => self.thread.send_anew(&old, &entries.all(), batch),
             Err(_) => self.attempts.last_mut().into_iter().for_each(|attempt| attempt.trouble_since = None),
         }
     }

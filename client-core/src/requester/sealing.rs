@@ -78,7 +78,7 @@ impl Conversation {
         let polls = self.run.poll_due.values().copied().min();
         let lost = self.lost_at().filter(|at| *at > stepped);
         let notice = self.run.notice_due.values().copied().min().filter(|_| self.wants_notice(stepped));
-        [polls, lost, notice, self.thread.outbox.poll_timeout(reach)].into_iter().flatten().min()
+        [polls, lost, notice, self.thread.poll_timeout(reach)].into_iter().flatten().min()
     }
 
     /// Bytes of text that wait to be sealed.

@@ -11,6 +11,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 use super::contact::BETWEEN;
 use super::conversation::{Attempt, Conversation, Run, Standing, Stop};
 use crate::body::kinds::ForkReport;
+use crate::files;
 use crate::notice::{Notice, NoticeTrust};
 use crate::records::{self, CONVERSATION, LocalId, Records};
 use crate::request::{PendingRequest, Reveal};
@@ -53,6 +54,7 @@ struct AttemptPlain {
 pub(super) fn write(batch: &mut Batch, conversation: &Conversation) {
     let plain = Plain::from(conversation);
     records::write(batch, &records::key(CONVERSATION, conversation.thread.id), stored::save(VERSION, &plain));
+    files::write(batch, &conversation.thread, &conversation.drafts);
 }
 
 /// All conversations of a vault.
@@ -68,6 +70,7 @@ fn load(records: &impl Records, id: LocalId) -> Result<Conversation, StoredError
         let text = request_text(records, id, conversation.thread.number)?;
         conversation.attempts.iter_mut().for_each(|attempt| attempt.text = text.clone());
     }
+    files::load(records, &mut conversation.thread, &mut conversation.drafts)?;
     Ok(conversation)
 }
 

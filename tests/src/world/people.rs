@@ -21,6 +21,7 @@ fn shown(home: &Home, id: LocalId) -> Shown {
     let text = |content: &Content| match content {
         Content::Text(text) => text.clone(),
         Content::Newer { kind, .. } => format!("something of type {kind}"),
+        Content::File { bytes, .. } => format!("a file of {bytes} bytes"),
     };
     let line = |message: &Message| Line {
         thread: message.position.attempt,

@@ -12,7 +12,7 @@ use crate::people::{
 };
 
 /// A relay that says "stored" of requests and keeps none.
-fn keeps_no_request(request: &Request) -> Option<Answer> {
+pub fn keeps_no_request(request: &Request) -> Option<Answer> {
     match request {
         Request::Put(Put { to, .. }) if to.kind == Kind::Intake => Some(Answer::Stored),
         _ => None,

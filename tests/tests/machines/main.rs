@@ -4,6 +4,8 @@ mod hand;
 mod people;
 
 mod answers;
+mod attachment_cuts;
+mod attachments;
 mod clock;
 mod cover;
 mod crash;

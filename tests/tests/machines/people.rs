@@ -143,6 +143,7 @@ pub fn messages<M: Machine>(seat: &Seat<M>, id: LocalId) -> Vec<String> {
         match &message.content {
             Content::Text(text) => format!("{author}: {text}"),
             Content::Newer { kind, .. } => format!("{author}: type {kind}"),
+            Content::File { bytes, .. } => format!("{author}: a file of {bytes} bytes"),
         }
     };
     messages.iter().map(line).collect()

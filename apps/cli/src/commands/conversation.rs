@@ -1,11 +1,13 @@
 //! A conversation as it is shown: by `inbox` to a requester, by `read` to a volunteer (docs/cli.md §3).
 
+use poterne_client_core::files::FileId;
 use poterne_client_core::records::LocalId;
 use poterne_client_core::transcript::{Author, Content, Message, Position, SentState};
 use poterne_protocol::time::UnixTime;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use crate::commands::attachments::ShownFile;
 use crate::commands::warning::{self, Warning};
 use crate::output::{Answer, indented};
 use crate::texts::Texts;
@@ -31,6 +33,7 @@ pub struct Shown {
     /// When it was written (own) or opened here; none while it is neither sealed nor checked.
     at: Option<UnixTime>,
     body: Body,
+    files: Vec<ShownFile>,
     state: Option<SentState>,
     is_checked: bool,
     is_whole: bool,
@@ -42,28 +45,59 @@ enum Body {
 }
 
 impl Shown {
-    /// The messages of a transcript; own ones with how far they have come.
-    pub fn all(messages: &[Message], reader: Author, sent: &[(Position, SentState)]) -> Vec<Self> {
+    /// The messages of a transcript; own ones with how far they have come. A file belongs to the text before it.
+    pub fn all(
+        messages: &[Message],
+        reader: Author,
+        sent: &[(Position, SentState)],
+        files: &[ShownFile],
+    ) -> Vec<Self> {
         let state = |message: &Message| {
             let known = sent.iter().find(|(position, _)| *position == message.position);
             known.map(|(_, state)| *state).filter(|_| message.author == reader)
         };
-        let shown = |message| Self::new(message, state(message));
-        messages.iter().map(shown).collect()
+        let mut all: Vec<Self> = Vec::new();
+        for message in messages {
+            let (shown, last) = (Self::new(message, state(message), files), all.last_mut());
+            match last.filter(|last| last.author == message.author && !shown.files.is_empty()) {
+                Some(last) => last.add_file(shown),
+                None => all.push(shown),
+            }
+        }
+        all
     }
 
-    fn new(message: &Message, state: Option<SentState>) -> Self {
-        let body = match &message.content {
-            Content::Text(text) => Body::Text(Zeroizing::new(text.clone())),
-            Content::Newer { kind, .. } => Body::Newer(*kind),
+    fn new(message: &Message, state: Option<SentState>, files: &[ShownFile]) -> Self {
+        let (body, file) = match &message.content {
+            Content::Text(text) => (Body::Text(Zeroizing::new(text.clone())), None),
+            Content::Newer { kind, .. } => (Body::Newer(*kind), None),
+            Content::File { file, .. } => (Body::Text(Zeroizing::default()), Some(FileId(*file))),
         };
-        Self { author: message.author, at: Some(message.at), body, state, is_checked: true, is_whole: true }
+        let files = files.iter().filter(|shown| file.is_some_and(|file| shown.is(file))).cloned().collect();
+        let (author, at) = (message.author, Some(message.at));
+        Self { author, at, body, files, state, is_checked: true, is_whole: true }
+    }
+
+    /// A message has come as far as the last of its parts.
+    fn add_file(&mut self, file: Self) {
+        self.files.extend(file.files);
+        let states = [self.state, file.state].into_iter().flatten();
+        // What has expired is further than nothing, and no further.
+        self.state =
+            states.min_by_key(|state| (*state != SentState::Queued, *state != SentState::Expired, *state));
     }
 
     /// An own text that waits to be sealed.
     pub fn draft(author: Author, text: &str) -> Self {
         let body = Body::Text(Zeroizing::new(text.to_owned()));
-        Self { author, at: None, body, state: Some(SentState::Queued), is_checked: true, is_whole: true }
+        let (state, files) = (Some(SentState::Queued), Vec::new());
+        Self { author, at: None, body, files, state, is_checked: true, is_whole: true }
+    }
+
+    /// The same, with what goes with it.
+    pub fn draft_with(author: Author, text: &str, file: Option<FileId>, files: &[ShownFile]) -> Self {
+        let files = files.iter().filter(|shown| file.is_some_and(|file| shown.is(file))).cloned().collect();
+        Self { files, ..Self::draft(author, text) }
     }
 
     /// The beginning of a request whose rest has not come yet.
@@ -73,8 +107,7 @@ impl Shown {
 
     /// The text of an answer whose writer could not be checked yet.
     pub fn unchecked(text: &str) -> Self {
-        let body = Body::Text(Zeroizing::new(text.to_owned()));
-        Self { author: Author::Volunteer, at: None, body, state: None, is_checked: false, is_whole: true }
+        Self { state: None, is_checked: false, ..Self::draft(Author::Volunteer, text) }
     }
 
     fn json(&self) -> Value {
@@ -89,6 +122,9 @@ impl Shown {
         if let Some(at) = self.at {
             json["at"] = json!(at.0);
         }
+        if !self.files.is_empty() {
+            json["attachments"] = self.files.iter().map(ShownFile::json).collect();
+        }
         if !self.is_checked {
             json["checked"] = json!(false);
         }
@@ -100,10 +136,12 @@ impl Shown {
 
     fn sent_json(&self) -> Option<Value> {
         let state = code(self.state?);
-        match &self.body {
-            Body::Newer(_) => None,
-            Body::Text(text) => Some(json!({"text": text.as_str(), "state": state})),
+        let Body::Text(text) = &self.body else { return None };
+        let mut json = json!({"text": text.as_str(), "state": state});
+        if !self.files.is_empty() {
+            json["attachments"] = self.files.iter().map(ShownFile::json).collect();
         }
+        Some(json)
     }
 
     /// A heading and the text: who, when, and how far it has come.
@@ -122,7 +160,8 @@ impl Shown {
             Body::Text(text) => text.to_string(),
         };
         let rest = if self.is_whole { String::new() } else { indented(&texts.say("request-incomplete")) };
-        format!("{}\n{}{rest}\n", heading.join(" · "), indented(&text))
+        let files: String = self.files.iter().map(|file| indented(&file.people(texts))).collect();
+        format!("{}\n{}{rest}{files}\n", heading.join(" · "), indented(&text))
     }
 }
 

@@ -2,11 +2,13 @@
 //! (docs/cli.md §3.2).
 
 use std::io::{self, IsTerminal as _};
+use std::path::Path;
 
 use fluent::fluent_args;
 use poterne_client_core::device::{
     CreateError, Device, DeviceError, Outcome, PUBLISHED_AHEAD_DAYS, QueueItem, Stage, Ticket,
 };
+use poterne_client_core::files::Letter;
 use poterne_client_core::records::LocalId;
 use poterne_client_core::transcript::{self, Author};
 use poterne_protocol::address::RelayAddress;
@@ -14,6 +16,7 @@ use poterne_protocol::time::UnixTime;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use crate::commands::attachments;
 use crate::commands::conversation::{Conversation, Shown};
 use crate::commands::warning::{self, Warning};
 use crate::commands::{language_text, named};
@@ -214,13 +217,10 @@ pub async fn release(session: &mut Session, case: &str) -> Result<Done, Failure>
 }
 
 /// Answers in a case.
-pub async fn reply(session: &mut Session, case: &str, text: &str) -> Result<Done, Failure> {
+pub async fn reply(session: &mut Session, case: &str, letter: Letter<'_>) -> Result<Done, Failure> {
     let (device, tools) = session.desk()?;
     let (case, now) = (case_id(device, case)?, tools.now());
-    if text.is_empty() {
-        return Err(Failure::TextEmpty);
-    }
-    let ticket = device.reply(case, text, now, tools.rng());
+    let ticket = device.reply(case, letter, now, tools.rng());
     let outcome = outcome(device, tools, ticket).await;
     if is_stopped(device, case) {
         return Err(Failure::CaseStopped);
@@ -244,17 +244,21 @@ pub async fn close(session: &mut Session, case: &str) -> Result<Done, Failure> {
     }
 }
 
-/// Fetches what is new in a case and shows all of it.
-pub async fn read(session: &mut Session, case: &str) -> Result<Conversation, Failure> {
+/// Fetches what is new in a case and shows all of it. Files go into the folder, if one is named.
+pub async fn read(session: &mut Session, case: &str, folder: Option<&Path>) -> Result<Conversation, Failure> {
     let (device, tools) = session.desk()?;
     let case = case_id(device, case)?;
     tools.look(device).await?;
-    let mut messages =
-        Shown::all(&transcript::read(&tools.vault, case)?, Author::Volunteer, &device.sent(case));
+    let files = attachments::shown(device, &tools.vault, case, folder);
+    tools.keep(device)?;
+    let files = files?;
+    let (transcript, sent) = (transcript::read(&tools.vault, case)?, device.sent(case));
+    let mut messages = Shown::all(&transcript, Author::Volunteer, &sent, &files);
     if messages.is_empty() {
         messages.extend(device.request_text(case, &tools.vault)?.map(|text| Shown::beginning(&text)));
     }
-    messages.extend(device.drafts(case).into_iter().map(|text| Shown::draft(Author::Volunteer, text)));
+    let drafts = device.drafts(case).into_iter().zip(device.draft_files(case));
+    messages.extend(drafts.map(|(text, file)| Shown::draft_with(Author::Volunteer, text, file, &files)));
     let mut warnings = warnings(device, tools);
     warnings.extend(is_stopped(device, case).then_some(Warning::CaseStopped));
     warnings.extend(device.misses_messages(case).then_some(Warning::Missing));
@@ -305,6 +309,7 @@ impl From<CreateError> for Failure {
 impl From<DeviceError> for Failure {
     fn from(error: DeviceError) -> Self {
         match error {
+            DeviceError::FileRoom => Self::FileRoom,
             DeviceError::NoGrant => Self::DeskSilent,
             DeviceError::NotClaimed => Self::CaseUnclaimed,
             DeviceError::NothingWaits => Self::QueueEmpty,

@@ -1,11 +1,15 @@
 //! What a requester does: `ask`, `say`, `inbox` (docs/cli.md §3.1).
 
+use std::path::Path;
+
+use poterne_client_core::files::Letter;
 use poterne_client_core::records::LocalId;
 use poterne_client_core::requester::{self, Requester, SayError, Stop};
 use poterne_client_core::transcript::{self, Author, SentState};
 use poterne_protocol::card::{Card, CardError};
 use serde_json::{Value, json};
 
+use crate::commands::attachments;
 use crate::commands::conversation::{Conversation, Shown};
 use crate::commands::named;
 use crate::commands::warning::{self, Warning};
@@ -42,20 +46,25 @@ impl Answer for Sent {
 }
 
 /// Begins a conversation with the desk of a card.
-pub async fn ask(session: &mut Session, card: &str, text: &str, language: [u8; 4]) -> Result<Sent, Failure> {
+pub async fn ask(
+    session: &mut Session,
+    card: &str,
+    letter: Letter<'_>,
+    language: [u8; 4],
+) -> Result<Sent, Failure> {
     let (requester, tools) = session.requester()?;
     let card = Card::parse(card)?;
     let now = tools.now();
-    let id = requester.ask(card, text, language, now, tools.rng())?;
+    let id = requester.ask(card, letter, language, now, tools.rng())?;
     send(requester, tools, id, true).await
 }
 
 /// Goes on in a conversation.
-pub async fn say(session: &mut Session, to: Option<&str>, text: &str) -> Result<Sent, Failure> {
+pub async fn say(session: &mut Session, to: Option<&str>, letter: Letter<'_>) -> Result<Sent, Failure> {
     let (requester, tools) = session.requester()?;
     let id = chosen(requester, to)?;
     let now = tools.now();
-    requester.say(id, text, now, tools.rng()).map_err(|error| refusal(requester, id, error))?;
+    requester.say(id, letter, now, tools.rng()).map_err(|error| refusal(requester, id, error))?;
     let sent = send(requester, tools, id, false).await?;
     match stop(requester, id) {
         Some(stopped) if !sent.is_stored => {
@@ -68,16 +77,20 @@ pub async fn say(session: &mut Session, to: Option<&str>, text: &str) -> Result<
 }
 
 /// Begins anew with the desk of a conversation, as the same person.
-pub async fn ask_again(session: &mut Session, to: Option<&str>, text: &str) -> Result<Sent, Failure> {
+pub async fn ask_again(session: &mut Session, to: Option<&str>, letter: Letter<'_>) -> Result<Sent, Failure> {
     let (requester, tools) = session.requester()?;
     let id = chosen(requester, to)?;
     let now = tools.now();
-    requester.ask_again(id, text, now, tools.rng())?;
+    requester.ask_again(id, letter, now, tools.rng())?;
     send(requester, tools, id, true).await
 }
 
-/// Fetches what is new and shows the whole conversation.
-pub async fn inbox(session: &mut Session, to: Option<&str>) -> Result<Conversation, Failure> {
+/// Fetches what is new and shows the whole conversation. Files go into the folder, if one is named.
+pub async fn inbox(
+    session: &mut Session,
+    to: Option<&str>,
+    folder: Option<&Path>,
+) -> Result<Conversation, Failure> {
     let (requester, tools) = session.requester()?;
     tools.look(requester).await?;
     let id = match chosen(requester, to) {
@@ -85,10 +98,14 @@ pub async fn inbox(session: &mut Session, to: Option<&str>) -> Result<Conversati
         chosen => chosen?,
     };
     let now = tools.now();
-    let mut messages =
-        Shown::all(&transcript::read(&tools.vault, id)?, Author::Requester, &requester.sent(id));
+    let files = attachments::shown(requester, &tools.vault, id, folder);
+    tools.keep(requester)?;
+    let files = files?;
+    let (transcript, sent) = (transcript::read(&tools.vault, id)?, requester.sent(id));
+    let mut messages = Shown::all(&transcript, Author::Requester, &sent, &files);
     messages.extend(requester.unchecked(id).into_iter().map(|text| Shown::unchecked(text)));
-    messages.extend(requester.drafts(id).into_iter().map(|text| Shown::draft(Author::Requester, text)));
+    let drafts = requester.drafts(id).into_iter().zip(requester.draft_files(id));
+    messages.extend(drafts.map(|(text, file)| Shown::draft_with(Author::Requester, text, file, &files)));
     let warnings = warnings(requester, tools, id);
     let id = ("conversation", Some(id));
     Ok(Conversation { id, reader: Author::Requester, now, messages, warnings })
@@ -174,6 +191,7 @@ impl From<SayError> for Failure {
         match error {
             SayError::Closed => Self::ConversationClosed,
             SayError::Empty => Self::TextEmpty,
+            SayError::FileRoom => Self::FileRoom,
             SayError::Stopped => Self::Fork,
             SayError::TooLong { .. } => Self::TextTooLong,
             SayError::Unknown => Self::ConversationUnknown,

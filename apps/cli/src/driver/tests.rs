@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use getrandom::SysRng;
+use poterne_client_core::effect::Progress;
 use poterne_protocol::op::{Answer, Request};
 use rand_core::UnwrapErr;
 
@@ -21,6 +22,7 @@ struct Greeter {
     under_way: bool,
     due: Option<UnixTime>,
     answered: bool,
+    progress: Progress,
 }
 
 impl Machine for Greeter {
@@ -56,6 +58,10 @@ impl Machine for Greeter {
 
     fn is_idle(&self) -> bool {
         !self.under_way
+    }
+
+    fn progress(&self) -> Progress {
+        self.progress
     }
 
     fn addresses(&self, _: &Pin) -> Vec<String> {
