@@ -15,6 +15,12 @@ struct Run {
 
 const RUNS: &[Run] = &[
     soak(
+        "attachments",
+        "photos through five kills of relay and client each",
+        &ATTACHMENTS,
+        &[("POTERNE_PHOTO_KILLS", "5")],
+    ),
+    soak(
         "crashes",
         "a home cut off before and within every write of a story, on both sides",
         &CRASHES,
@@ -40,6 +46,7 @@ const RUNS: &[Run] = &[
     soak("world", "200 seeds of every simulated world", &WORLD, &[("POTERNE_SEEDS", "200")]),
 ];
 
+const ATTACHMENTS: [&str; 6] = ["test", "--package", "poterne-tests", "--test", "doors", "attachments::"];
 const CRASHES: [&str; 6] = ["test", "--package", "poterne-tests", "--test", "machines", "crash::"];
 const DRAIN: [&str; 6] = of_soaks("drain::");
 const ERASURE: [&str; 6] = of_soaks("erasure::");

@@ -2,9 +2,11 @@
 //!
 //! Each module is one promise seen from outside. No test asserts a time; each has a folder and a relay of its own.
 
+mod attachments;
 mod canaries;
 mod first_light;
 mod killed;
+mod photos;
 mod refused;
 mod rollback;
 mod script;
