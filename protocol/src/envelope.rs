@@ -2,15 +2,22 @@
 //! (docs/spec/wire.md §4).
 
 use core::fmt;
+use std::sync::{Arc, OnceLock};
 
 use crate::codec::DecodeError;
 use crate::kdf;
 use crate::limits::{CLASSES_DAYS, ENVELOPE_BYTES};
 use crate::time::Day;
 
-/// Exactly 4096 bytes of ciphertext. What is inside, only its reader can tell.
-#[derive(Clone, Eq, PartialEq)]
-pub struct SealedEnvelope(Box<[u8; ENVELOPE_BYTES]>);
+/// Exactly 4096 bytes of ciphertext. What is inside, only its reader can tell. Copies share the bytes, and the id once
+/// it was asked for.
+#[derive(Clone)]
+pub struct SealedEnvelope(Arc<Content>);
+
+struct Content {
+    bytes: [u8; ENVELOPE_BYTES],
+    id: OnceLock<EnvelopeId>,
+}
 
 impl SealedEnvelope {
     /// Takes bytes from outside. The only check that a relay can make is their length.
@@ -19,24 +26,34 @@ impl SealedEnvelope {
             return Err(DecodeError::TooLong { extra: bytes.len() - ENVELOPE_BYTES });
         }
         let missing = ENVELOPE_BYTES - bytes.len();
-        let boxed: Box<[u8]> = bytes.into();
-        boxed.try_into().map(Self).map_err(|_| DecodeError::TooShort { missing })
+        bytes.try_into().map(Self::new).map_err(|_| DecodeError::TooShort { missing })
+    }
+
+    fn new(bytes: [u8; ENVELOPE_BYTES]) -> Self {
+        Self(Arc::new(Content { bytes, id: OnceLock::new() }))
     }
 
     /// The 4096 bytes.
     pub fn as_bytes(&self) -> &[u8; ENVELOPE_BYTES] {
-        &self.0
+        &self.0.bytes
     }
 
-    /// H(envelope)\[..16\].
+    /// H(envelope)\[..16\], reckoned when it is first asked for.
     pub fn id(&self) -> EnvelopeId {
-        EnvelopeId(kdf::hash16(&[&self.0[..]]))
+        *self.0.id.get_or_init(|| EnvelopeId(kdf::hash16(&[&self.0.bytes])))
     }
 }
 
+impl PartialEq for SealedEnvelope {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.bytes == other.0.bytes
+    }
+}
+impl Eq for SealedEnvelope {}
+
 impl From<Box<[u8; ENVELOPE_BYTES]>> for SealedEnvelope {
     fn from(bytes: Box<[u8; ENVELOPE_BYTES]>) -> Self {
-        Self(bytes)
+        Self::new(*bytes)
     }
 }
 

@@ -89,6 +89,10 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 impl Handler for Engine {
     async fn handle(&self, request: Request) -> Answer {
         let busy = Answer::Busy { retry_after_secs: RETRY_AFTER_SECS };
+        if let Request::Put(put) = &request {
+            // The hash of an envelope costs as much as all the rest of a put: whoever asks reckons it, not the engine.
+            put.envelope.id();
+        }
         match self.submit(request) {
             // An engine that has ended answers nobody: the outcome is unknown, and nothing may be promised.
             Some(answer) => answer.await.unwrap_or(Answer::ReadOnly),
