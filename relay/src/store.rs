@@ -19,6 +19,7 @@ pub mod index;
 pub mod keeper;
 pub mod log;
 pub mod medium;
+pub mod mirror;
 pub mod open;
 pub mod page;
 pub mod record;
@@ -59,12 +60,16 @@ pub struct Config {
     pub erase_after: Duration,
     /// Share of a full segment, in percent, below which what still counts in it is copied forward.
     pub thin_percent: u64,
+    /// How long a segment holds little before that is copied.
+    pub copy_after: Duration,
     /// Pages of envelopes that one step of copying moves.
     pub copy_pages: usize,
     /// Bytes that states of mailboxes in memory are reckoned at, at most.
     pub cache_bytes: usize,
     /// Rows in memory from which they are brought into the index at once.
     pub index_rows: usize,
+    /// Rows of the index that are kept in memory as well, 16 bytes each.
+    pub mirrored_rows: usize,
     /// Rows wait for the index no longer than this.
     pub index_after: Duration,
 }
@@ -74,14 +79,16 @@ impl Default for Config {
         Self {
             segment_pages: 16_384,
             spares: 4,
-            free_files: 4,
+            free_files: 1,
             reserve_bytes: 256 << 20,
             reserve_percent: 5,
             erase_after: Duration::from_secs(240),
             thin_percent: 50,
+            copy_after: Duration::from_secs(60),
             copy_pages: 64,
-            cache_bytes: 32 << 20,
+            cache_bytes: 64 << 20,
             index_rows: 100_000,
+            mirrored_rows: 2_000_000,
             index_after: Duration::from_secs(10),
         }
     }

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use poterne_protocol::envelope::SealedEnvelope;
+use poterne_protocol::envelope::{EnvelopeId, SealedEnvelope};
 use poterne_protocol::mailbox::MailboxId;
 use poterne_protocol::op::ClaimId;
 use poterne_protocol::time::Day;
@@ -205,7 +205,7 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    fn read(&self, at: Locator) -> Result<SealedEnvelope, ReadError> {
+    fn read(&self, at: Locator, _: &EnvelopeId) -> Result<SealedEnvelope, ReadError> {
         match self.log.get(at.0 as usize) {
             Some(Record::Mailbox { envelope: Some(envelope), .. }) => Ok(envelope.clone()),
             _ => Err(ReadError::Damaged),

@@ -286,7 +286,7 @@ impl<S: Store> Relay<S> {
         for (id, FoundIn { envelopes: found, end, more }) in found {
             let mut envelopes = Vec::with_capacity(found.len());
             for found in found {
-                match self.store.read(found.at) {
+                match self.store.read(found.at, &found.id) {
                     Ok(envelope) => envelopes.push(envelope),
                     Err(ReadError::Damaged) => self.lose(id, found),
                     Err(ReadError::Unavailable) => return self.busy(),
@@ -303,7 +303,7 @@ impl<S: Store> Relay<S> {
         found: Found,
         claimed: impl FnOnce(SealedEnvelope) -> Claimed,
     ) -> Answer {
-        match self.store.read(found.at) {
+        match self.store.read(found.at, &found.id) {
             Ok(envelope) => Answer::Claimed(claimed(envelope)),
             Err(ReadError::Damaged) => {
                 self.lose(id, found);

@@ -10,7 +10,7 @@
 
 use std::borrow::Cow;
 
-use poterne_protocol::envelope::SealedEnvelope;
+use poterne_protocol::envelope::{EnvelopeId, SealedEnvelope};
 use poterne_protocol::kdf;
 use poterne_protocol::keys::Permit;
 use poterne_protocol::mailbox::MailboxId;
@@ -103,7 +103,7 @@ pub trait Store {
     /// Makes durable all that is staged.
     fn commit(&mut self) -> Result<(), CommitError>;
 
-    /// An envelope. A decision told the place; one that a later decision of the same group has deleted can be read until
-    /// the next commit.
-    fn read(&self, at: Locator) -> Result<SealedEnvelope, ReadError>;
+    /// The envelope of that id. A decision told the place; one that a later decision of the same group has deleted can
+    /// be read until the next commit. What is there and has another id is damaged.
+    fn read(&self, at: Locator, id: &EnvelopeId) -> Result<SealedEnvelope, ReadError>;
 }

@@ -6,11 +6,12 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
-use poterne_protocol::envelope::SealedEnvelope;
+use poterne_protocol::envelope::{EnvelopeId, SealedEnvelope};
 use poterne_protocol::mailbox::MailboxId;
 use poterne_protocol::op::ClaimId;
 use poterne_protocol::time::Day;
@@ -20,7 +21,7 @@ use poterne_relay_core::store::{CommitError, LoadError, ReadError, Store, Vouche
 
 use super::cache::Cache;
 use super::log::{AppendError, Log};
-use super::page::Address;
+use super::page::{Address, PageNumber};
 use super::record::{Content, Owner, Record, claim_memory, ghost};
 use super::shared::{Mode, Shared};
 use super::spares::Purpose;
@@ -37,6 +38,10 @@ pub struct EmbeddedStore {
     read: RefCell<HashMap<MailboxId, MailboxState>>,
     pub(super) staged: Staged,
     pub(super) today: Day,
+    /// The segment that is being emptied, and the page up to which nothing stands in it any more.
+    pub(super) emptying: Option<(u32, PageNumber)>,
+    /// Since when segments hold little.
+    pub(super) thin_since: BTreeMap<u32, Instant>,
 }
 
 /// What the next commit makes durable.
@@ -60,7 +65,16 @@ impl EmbeddedStore {
     /// A store over what opening has found.
     pub(super) fn new(shared: Arc<Shared>, log: Log, today: Day) -> Self {
         let cache = Cache::new(shared.config.cache_bytes);
-        Self { shared, log, cache, read: RefCell::default(), staged: Staged::default(), today }
+        Self {
+            shared,
+            log,
+            cache,
+            read: RefCell::default(),
+            staged: Staged::default(),
+            today,
+            emptying: None,
+            thin_since: BTreeMap::new(),
+        }
     }
 
     /// What the other threads of the store work on.
@@ -331,7 +345,7 @@ impl Store for EmbeddedStore {
         }
     }
 
-    fn read(&self, at: Locator) -> Result<SealedEnvelope, ReadError> {
-        self.shared.envelope(Address::from_number(at.0))
+    fn read(&self, at: Locator, id: &EnvelopeId) -> Result<SealedEnvelope, ReadError> {
+        self.shared.envelope(Address::from_number(at.0), id)
     }
 }

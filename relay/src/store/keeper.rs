@@ -15,12 +15,14 @@ use super::checkpoint::Checkpoint;
 use super::index::{Index, IndexError};
 use super::page::{PAGE_BYTES, PageNumber};
 use super::recover::retire;
-use super::rows::Row;
+use super::rows::{BUCKETS, Overlay, Row};
 use super::shared::Shared;
 use super::spares::{RESERVED_SPARES, Segment, write_zeros};
 
 /// Rows brought into the index in one batch: more would take memory without being quicker.
 const INDEX_BATCH_ROWS: usize = 250;
+/// Buckets of rows that are told of at once, some ten microseconds of work each; a part of all of them.
+const MIRROR_STEP_BUCKETS: usize = 64;
 /// How long a put waits for a segment that is being prepared: some times what writing 64 MiB takes.
 const SPARE_WAIT: Duration = Duration::from_secs(2);
 /// Bytes that an index may take before it is built anew, and for each row.
@@ -91,6 +93,11 @@ impl Shared {
         if wanted || self.spares.free() <= kept { Ok(false) } else { self.spares.discard_one() }
     }
 
+    /// Overwrites what is left in one file that is in no use. Says whether there was one.
+    pub fn clean(&self) -> io::Result<bool> {
+        self.heeded(self.spares.clean_one())
+    }
+
     /// Overwrites all envelopes that wait no more. Says how many.
     pub fn erase(&self) -> io::Result<u64> {
         let mut erased = 0;
@@ -114,6 +121,9 @@ impl Shared {
     pub fn settle(&self) -> Result<bool, SettleError> {
         let Some(cut) = self.cut() else { return Ok(false) };
         let brought = self.bring(&cut);
+        if brought.is_ok() {
+            self.tell_of(&cut);
+        }
         let mut inner = self.inner();
         if inner.index_number != cut.checkpoint.index {
             // The index was built anew meanwhile.
@@ -143,19 +153,33 @@ impl Shared {
         }
         let frozen = inner.rows.freeze();
         let checkpoint = Self::checkpoint(&inner, frozen.digests);
-        let changes = frozen.overlay.iter().map(|(row, there)| (*row, *there)).collect();
-        Some(Cut { index: inner.rows.index(), checkpoint, changes })
+        Some(Cut { index: inner.rows.index(), checkpoint, overlay: frozen.overlay })
     }
 
     fn bring(&self, cut: &Cut) -> Result<(), SettleError> {
-        for batch in cut.changes.chunks(INDEX_BATCH_ROWS) {
-            cut.index.apply(batch)?;
+        let mut changes = cut.overlay.iter().map(|(row, there)| (*row, *there));
+        loop {
+            let batch: Vec<(Row, bool)> = changes.by_ref().take(INDEX_BATCH_ROWS).collect();
+            if batch.is_empty() {
+                break;
+            }
+            cut.index.apply(&batch)?;
         }
         cut.index.sync()?;
         if cut.index.is_lasting() {
             cut.checkpoint.save(&*self.medium)?;
         }
         Ok(())
+    }
+
+    /// Tells the rows what the index holds now, in short steps: commits wait meanwhile.
+    fn tell_of(&self, cut: &Cut) {
+        for first in (0..BUCKETS).step_by(MIRROR_STEP_BUCKETS) {
+            let mut inner = self.inner();
+            if inner.index_number == cut.checkpoint.index {
+                inner.rows.brought(&cut.overlay, first..first + MIRROR_STEP_BUCKETS);
+            }
+        }
     }
 
     /// Ends the use of segments that hold nothing any more and that no replay will need. Says how many.
@@ -199,7 +223,7 @@ fn erase(segment: &Segment, runs: &[Range<PageNumber>]) -> io::Result<()> {
 struct Cut {
     index: Arc<dyn Index>,
     checkpoint: Checkpoint,
-    changes: Vec<(Row, bool)>,
+    overlay: Arc<Overlay>,
 }
 
 /// The thread that does the work behind the commits. Dropping it ends the thread after the step it is at.
@@ -286,7 +310,12 @@ fn keep_segments(shared: &Shared, last_erasure: &mut Instant) -> bool {
         0
     });
     let given_back = shared.give_back().unwrap_or(false);
-    prepared || ended > 0 || given_back
+    let cleaned = !prepared
+        && shared.clean().unwrap_or_else(|error| {
+            tracing::error!(%error, "a file that was given up could not be overwritten");
+            false
+        });
+    prepared || ended > 0 || given_back || cleaned
 }
 
 /// One round over the index; says whether there may be more to do at once.

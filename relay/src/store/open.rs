@@ -69,7 +69,7 @@ pub fn open(
     today: Day,
 ) -> Result<EmbeddedStore, OpenError> {
     let survey = recover::survey(&*medium)?;
-    let (mut inner, start) = restore(&*medium, &*indexes, &survey, today);
+    let (mut inner, start) = restore(&*medium, &*indexes, &survey, &config, today);
     let mode = if start == Start::default() { Mode::Rebuild } else { Mode::Next };
     let mut unknown = 0;
     let mut visit = |block: PlacedBlock| unknown += inner.block(&block, mode);
@@ -81,14 +81,21 @@ pub fn open(
 }
 
 /// What the checkpoint says, and where the log goes on behind it; or nothing, and the log's beginning.
-fn restore(medium: &dyn Medium, indexes: &dyn IndexFactory, survey: &Survey, today: Day) -> (Inner, Start) {
+fn restore(
+    medium: &dyn Medium,
+    indexes: &dyn IndexFactory,
+    survey: &Survey,
+    config: &Config,
+    today: Day,
+) -> (Inner, Start) {
     let checkpoint = Checkpoint::load(medium);
     let number = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.index);
     let found = checkpoint.and_then(|checkpoint| Some((indexes.open(number).ok()?, checkpoint)));
     let (mut inner, start) = match found {
-        Some((index, checkpoint)) => resume(index, checkpoint, survey),
+        Some((index, checkpoint)) => resume(index, checkpoint, survey, config),
         None => {
-            (Inner::new(fresh_index(indexes, number + 1), number + 1, vec![0; BUCKETS]), Start::default())
+            let index = fresh_index(indexes, number + 1);
+            (Inner::new(index, number + 1, vec![0; BUCKETS], config.mirrored_rows), Start::default())
         }
     };
     for segment in &survey.used {
@@ -100,8 +107,14 @@ fn restore(medium: &dyn Medium, indexes: &dyn IndexFactory, survey: &Survey, tod
     (inner, start)
 }
 
-fn resume(index: Arc<dyn Index>, mut checkpoint: Checkpoint, survey: &Survey) -> (Inner, Start) {
-    let mut inner = Inner::new(index, checkpoint.index, std::mem::take(&mut checkpoint.digests));
+fn resume(
+    index: Arc<dyn Index>,
+    mut checkpoint: Checkpoint,
+    survey: &Survey,
+    config: &Config,
+) -> (Inner, Start) {
+    let digests = std::mem::take(&mut checkpoint.digests);
+    let mut inner = Inner::new(index, checkpoint.index, digests, config.mirrored_rows);
     for segment in &survey.used {
         if let Some(pages) = checkpoint.uses.remove(&segment.header.sequence) {
             inner.book.uses.insert(segment.header.sequence, Use { segment: segment.clone(), pages });

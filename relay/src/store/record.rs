@@ -122,6 +122,14 @@ impl Record {
         }
     }
 
+    /// The id of the envelope that it attaches.
+    pub fn envelope_id(&self) -> Option<EnvelopeId> {
+        match &self.content {
+            Content::Change(Change::Put(arrival), _) => Some(arrival.id),
+            _ => None,
+        }
+    }
+
     /// The last day on which it matters; `None` where only a later record ends it.
     pub fn until(&self) -> Option<Day> {
         let Content::Change(change, _) = &self.content else { return self.lasts };

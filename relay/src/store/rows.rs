@@ -7,9 +7,11 @@
 //! log's side, and a bucket is summed up when it is first looked at.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::index::{Index, IndexError};
+use super::mirror::Mirror;
 use super::page::Address;
 use super::record::Owner;
 
@@ -28,6 +30,8 @@ pub struct Rows {
     frozen: Option<Arc<Overlay>>,
     digests: Vec<u64>,
     checked: Vec<bool>,
+    /// What the index holds, as far as memory goes.
+    mirror: Mirror,
     /// The index has seen no row of `active`.
     unseen: bool,
 }
@@ -41,8 +45,9 @@ pub struct Frozen {
 }
 
 impl Rows {
-    /// Rows over an index whose checkpoint says `digests`; all zero for an empty one.
-    pub fn new(index: Arc<dyn Index>, digests: Vec<u64>) -> Self {
+    /// Rows over an index whose checkpoint says `digests`; all zero for an empty one. About `mirrored` rows of the index
+    /// are kept in memory as well.
+    pub fn new(index: Arc<dyn Index>, digests: Vec<u64>, mirrored: usize) -> Self {
         assert_eq!(digests.len(), BUCKETS, "one digest for each bucket");
         Self {
             index,
@@ -50,6 +55,7 @@ impl Rows {
             frozen: None,
             digests,
             checked: vec![false; BUCKETS],
+            mirror: Mirror::new(mirrored),
             unseen: false,
         }
     }
@@ -81,7 +87,7 @@ impl Rows {
             Some(there) => Ok(*there),
             None => {
                 self.check(bucket(&row.0))?;
-                self.index.contains(row)
+                self.mirror.contains(row).map_or_else(|| self.index.contains(row), Ok)
             }
         }
     }
@@ -90,8 +96,9 @@ impl Rows {
     pub fn of(&mut self, owner: &Owner) -> Result<Vec<Address>, IndexError> {
         self.check(bucket(owner))?;
         let range = (*owner, Address::from_number(0))..=(*owner, Address::from_number(u64::MAX));
-        let mut rows: BTreeMap<Address, bool> =
-            self.index.of(owner)?.into_iter().map(|address| (address, true)).collect();
+        let known = self.mirror.of(owner).map(|found| found.collect());
+        let known = known.map_or_else(|| self.index.of(owner), Ok)?;
+        let mut rows: BTreeMap<Address, bool> = known.into_iter().map(|address| (address, true)).collect();
         for overlay in self.overlays() {
             rows.extend(overlay.range(range.clone()).map(|((_, address), there)| (*address, *there)));
         }
@@ -115,6 +122,18 @@ impl Rows {
         self.frozen = Some(overlay.clone());
         self.unseen = true;
         Frozen { overlay, digests: self.digests.clone() }
+    }
+
+    /// The rows of some buckets of the frozen overlay are in the index. All are told of before [`Rows::thawed`].
+    pub fn brought(&mut self, frozen: &Overlay, buckets: Range<usize>) {
+        for bucket in buckets {
+            let (first, last) = bounds(bucket);
+            let changes: Vec<(Row, bool)> =
+                frozen.range(first..=last).map(|(row, there)| (*row, *there)).collect();
+            if !changes.is_empty() {
+                self.mirror.bring(bucket, &changes);
+            }
+        }
     }
 
     /// The frozen overlay is in the index, lastingly.
@@ -148,8 +167,8 @@ impl Rows {
         if self.checked[bucket] {
             return Ok(());
         }
-        let mut rows: BTreeMap<Row, bool> =
-            self.index.in_bucket(bucket)?.into_iter().map(|row| (row, true)).collect();
+        let held = self.index.in_bucket(bucket)?;
+        let mut rows: BTreeMap<Row, bool> = held.iter().map(|row| (*row, true)).collect();
         let (first, last) = bounds(bucket);
         for overlay in self.overlays() {
             rows.extend(overlay.range(first..=last).map(|(row, there)| (*row, *there)));
@@ -160,6 +179,7 @@ impl Rows {
             return Err(IndexError::Incomplete);
         }
         self.checked[bucket] = true;
+        self.mirror.admit(bucket, &held);
         Ok(())
     }
 }
@@ -196,13 +216,16 @@ mod tests {
     use super::*;
     use crate::store::index::MemoryIndex;
 
+    /// Room for the rows of some tests and not of others.
+    const MIRRORED: usize = 2;
+
     fn row(owner: u8, address: u64) -> Row {
         (Owner([owner; 32]), Address::from_number(address))
     }
 
     fn rows() -> (Arc<MemoryIndex>, Rows) {
         let index = Arc::new(MemoryIndex::default());
-        (index.clone(), Rows::new(index, vec![0; BUCKETS]))
+        (index.clone(), Rows::new(index, vec![0; BUCKETS], MIRRORED))
     }
 
     /// Brings all that waits into the index.
@@ -210,6 +233,7 @@ mod tests {
         let frozen = rows.freeze();
         let changes: Vec<(Row, bool)> = frozen.overlay.iter().map(|(row, there)| (*row, *there)).collect();
         index.apply(&changes).expect("applies");
+        rows.brought(&frozen.overlay, 0..BUCKETS);
         rows.thawed();
     }
 
@@ -255,7 +279,7 @@ mod tests {
         settle(&index, &mut rows);
         let checkpoint = rows.digests.clone();
         index.apply(&[(row(1, 11), true), (row(1, 10), false)]).expect("applies");
-        let mut again = Rows::new(index, checkpoint);
+        let mut again = Rows::new(index, checkpoint, MIRRORED);
         again.add(row(1, 11));
         again.drop(row(1, 10));
         assert_eq!(again.of(&Owner([1; 32])), Ok(vec![Address::from_number(11)]));

@@ -8,8 +8,7 @@ use std::io;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use poterne_protocol::envelope::SealedEnvelope;
-use poterne_relay_core::change::Change;
+use poterne_protocol::envelope::{EnvelopeId, SealedEnvelope};
 use poterne_relay_core::store::{LoadError, ReadError};
 
 use super::Config;
@@ -19,7 +18,7 @@ use super::checkpoint::Checkpoint;
 use super::index::{Index, IndexError, IndexFactory, MemoryIndex};
 use super::medium::Medium;
 use super::page::{Address, PAGE_BYTES, Place};
-use super::record::{Content, Owner, Record};
+use super::record::{Owner, Record};
 use super::recover::{self, Damage, PlacedBlock, Start};
 use super::rows::{BUCKETS, Rows};
 use super::segment::read_page;
@@ -78,10 +77,10 @@ pub enum Mode {
 
 impl Inner {
     /// What is known before the first record.
-    pub fn new(index: Arc<dyn Index>, index_number: u64, digests: Vec<u64>) -> Self {
+    pub fn new(index: Arc<dyn Index>, index_number: u64, digests: Vec<u64>, mirrored_rows: usize) -> Self {
         Self {
             book: Book::default(),
-            rows: Rows::new(index, digests),
+            rows: Rows::new(index, digests, mirrored_rows),
             end: None,
             group: 0,
             index_number,
@@ -106,9 +105,10 @@ impl Inner {
     }
 
     /// Forgets what is known from records, for an empty index of the next number.
-    fn begin_anew(&mut self, indexes: &dyn IndexFactory) {
+    fn begin_anew(&mut self, indexes: &dyn IndexFactory, mirrored_rows: usize) {
         self.index_number += 1;
-        self.rows = Rows::new(fresh_index(indexes, self.index_number), vec![0; BUCKETS]);
+        let index = fresh_index(indexes, self.index_number);
+        self.rows = Rows::new(index, vec![0; BUCKETS], mirrored_rows);
         self.checkpointed = None;
         self.index_is_broken = false;
         self.retiring.clear();
@@ -159,7 +159,7 @@ impl Shared {
         let mut inner = self.inner();
         tracing::warn!("building the index anew from the log");
         Checkpoint::forget(&*self.medium)?;
-        inner.begin_anew(&*self.indexes);
+        inner.begin_anew(&*self.indexes, self.config.mirrored_rows);
         let used: Vec<Arc<Segment>> = inner.book.uses.values().map(|one| one.segment.clone()).collect();
         let mut unknown = 0;
         let mut visit = |block: PlacedBlock| unknown += inner.block(&block, Mode::Rebuild);
@@ -237,20 +237,17 @@ impl Shared {
         Record::decode(bytes, at).map_err(|_| ReadError::Unavailable)
     }
 
-    /// The envelope of the record at `at`, checked against the id in it.
-    pub fn envelope(&self, at: Address) -> Result<SealedEnvelope, ReadError> {
+    /// The envelope of that id, which the record at `at` attached.
+    pub fn envelope(&self, at: Address, id: &EnvelopeId) -> Result<SealedEnvelope, ReadError> {
         let place = at.envelope().ok_or(ReadError::Damaged)?;
         let segment = self.inner().book.segment(at.sequence()).cloned().ok_or(ReadError::Unavailable)?;
-        let Content::Change(Change::Put(arrival), _) = self.record(at)?.content else {
-            return Err(ReadError::Unavailable);
-        };
         let page = match read_page(&*segment.file, place.page) {
             Ok(page) => page,
             Err(_) if read_page(&*segment.file, 0).is_err() => return Err(ReadError::Unavailable),
             Err(_) => return Err(self.rotten_envelope()),
         };
         let envelope = SealedEnvelope::from(page);
-        if envelope.id() != arrival.id {
+        if envelope.id() != *id {
             return Err(self.rotten_envelope());
         }
         Ok(envelope)

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -61,7 +62,7 @@ pub struct FreeFile {
     /// Pages of it.
     pub pages: PageNumber,
     /// Pages that may hold something, both headers aside.
-    pub soiled: Vec<std::ops::Range<PageNumber>>,
+    pub soiled: Vec<Range<PageNumber>>,
 }
 
 /// The spares of a log, and the files that can become some.
@@ -75,6 +76,8 @@ pub struct Spares {
 struct State {
     ready: VecDeque<Arc<Segment>>,
     free: Vec<FreeFile>,
+    /// Files that are in neither because they are being overwritten.
+    cleaning: usize,
     /// Somebody waited for a spare in vain, and none has been made since.
     is_short: bool,
     next_sequence: u32,
@@ -94,7 +97,8 @@ impl Spares {
         let names = medium.list()?;
         let next_file = names.iter().filter_map(|name| segment_number(name)).max().map_or(0, |last| last + 1);
         let next_sequence = last_sequence + 1;
-        let state = Mutex::new(State { ready, free, is_short: false, next_sequence, next_file });
+        let state = State { ready, free, cleaning: 0, is_short: false, next_sequence, next_file };
+        let state = Mutex::new(state);
         Ok(Self { medium, segment_pages, state, made: Condvar::new() })
     }
 
@@ -105,7 +109,14 @@ impl Spares {
 
     /// Files that wait to be made spares.
     pub fn free(&self) -> usize {
-        self.state().free.len()
+        let state = self.state();
+        state.free.len() + state.cleaning
+    }
+
+    /// Free files that still hold what an earlier use left.
+    pub fn soiled(&self) -> usize {
+        let state = self.state();
+        state.free.iter().filter(|file| !file.soiled.is_empty()).count() + state.cleaning
     }
 
     /// Takes the next spare, if there is one for that purpose.
@@ -143,15 +154,8 @@ impl Spares {
 
     /// Makes one more spare, of a free file where there is one. Only one thread may do this at a time.
     pub fn prepare(&self) -> io::Result<()> {
-        let free = self.state().free.pop();
-        let blank = match free {
-            Some(mut file) => match self.clean(&mut file) {
-                Ok(()) => file,
-                Err(error) => {
-                    self.give_back(file);
-                    return Err(error);
-                }
-            },
+        let blank = match self.take_cleaned(State::pick_free)? {
+            Some(file) => file,
             None => self.create()?,
         };
         let sequence = self.next_sequence();
@@ -168,25 +172,41 @@ impl Spares {
         Ok(())
     }
 
+    /// Overwrites what an earlier use left in one of the free files. Says whether there was such a file.
+    pub fn clean_one(&self) -> io::Result<bool> {
+        let cleaned = self.take_cleaned(State::pick_soiled)?;
+        let found = cleaned.is_some();
+        cleaned.into_iter().for_each(|file| self.give_back(file));
+        Ok(found)
+    }
+
     /// Removes one free file, to give its space back to the disk. Says whether there was one.
     pub fn discard_one(&self) -> io::Result<bool> {
-        let Some(mut file) = self.state().free.pop() else { return Ok(false) };
-        self.clean(&mut file)?;
+        let Some(file) = self.take_cleaned(State::pick_free)? else { return Ok(false) };
         self.medium.remove(&file.name)?;
         self.medium.sync_dir()?;
         Ok(true)
     }
 
-    /// Overwrites what an earlier use left in the file.
-    fn clean(&self, file: &mut FreeFile) -> io::Result<()> {
-        for range in &file.soiled {
-            write_zeros(&*file.file, range.clone())?;
+    /// Takes out the free file that `pick` chooses and overwrites what an earlier use left in it. It counts as free
+    /// meanwhile, and is free again where that fails.
+    fn take_cleaned(&self, pick: fn(&State) -> Option<usize>) -> io::Result<Option<FreeFile>> {
+        let mut file = {
+            let mut state = self.state();
+            let Some(index) = pick(&state) else { return Ok(None) };
+            state.cleaning += 1;
+            state.free.swap_remove(index)
+        };
+        let cleaned = clean(&mut file);
+        let mut state = self.state();
+        state.cleaning -= 1;
+        match cleaned {
+            Ok(()) => Ok(Some(file)),
+            Err(error) => {
+                state.free.push(file);
+                Err(error)
+            }
         }
-        if !file.soiled.is_empty() {
-            file.file.sync_data()?;
-        }
-        file.soiled.clear();
-        Ok(())
     }
 
     fn create(&self) -> io::Result<FreeFile> {
@@ -225,6 +245,48 @@ impl Spares {
     }
 }
 
+impl State {
+    /// A free file, one that is clean where there is one.
+    fn pick_free(&self) -> Option<usize> {
+        let clean = self.free.iter().position(|file| file.soiled.is_empty());
+        clean.or_else(|| self.free.len().checked_sub(1))
+    }
+
+    fn pick_soiled(&self) -> Option<usize> {
+        self.free.iter().position(|file| !file.soiled.is_empty())
+    }
+}
+
+/// Overwrites what an earlier use left in the file. Pages that are zeros already are not written again.
+fn clean(file: &mut FreeFile) -> io::Result<()> {
+    let mut pages = vec![0; ZEROS_BYTES];
+    for range in file.soiled.clone() {
+        for start in range.clone().step_by(ZEROS_BYTES / PAGE_BYTES) {
+            let end = range.end.min(start + (ZEROS_BYTES / PAGE_BYTES) as PageNumber);
+            clean_some(&*file.file, start, &mut pages[..(end - start) as usize * PAGE_BYTES])?;
+        }
+    }
+    if !file.soiled.is_empty() {
+        file.file.sync_data()?;
+    }
+    file.soiled.clear();
+    Ok(())
+}
+
+/// Overwrites those of the pages from `start` on that hold something. What can't be read is overwritten.
+fn clean_some(file: &dyn MediumFile, start: PageNumber, pages: &mut [u8]) -> io::Result<()> {
+    let readable = file.read_at(pages, page::offset(start)).is_ok();
+    let holds_something = |page: &[u8]| !readable || page.iter().any(|byte| *byte != 0);
+    let mut soiled: Vec<Range<PageNumber>> = Vec::new();
+    for (number, _) in (start..).zip(pages.chunks(PAGE_BYTES)).filter(|(_, page)| holds_something(page)) {
+        match soiled.last_mut() {
+            Some(run) if run.end == number => run.end += 1,
+            _ => soiled.push(number..number + 1),
+        }
+    }
+    soiled.into_iter().try_for_each(|run| write_zeros(file, run))
+}
+
 /// The name of the file of that number.
 fn segment_name(number: u64) -> String {
     format!("{NAME_PREFIX}{number:08x}")
@@ -236,7 +298,7 @@ pub fn segment_number(name: &str) -> Option<u64> {
 }
 
 /// Overwrites pages with zeros.
-pub fn write_zeros(file: &dyn MediumFile, pages: std::ops::Range<PageNumber>) -> io::Result<()> {
+pub fn write_zeros(file: &dyn MediumFile, pages: Range<PageNumber>) -> io::Result<()> {
     let zeros = vec![0; ZEROS_BYTES.min(pages.len() * PAGE_BYTES)];
     let mut page = pages.start;
     while page < pages.end {

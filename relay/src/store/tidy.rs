@@ -4,7 +4,8 @@
 //! A segment's use ends when no record in it stands and nothing in it is needed to know that an earlier record stands
 //! no more. What is needed for that, and what still stands, is written again at the end of the log first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use poterne_protocol::mailbox::MailboxId;
 use poterne_protocol::time::Day;
@@ -13,7 +14,7 @@ use poterne_relay_core::store::{CommitError, LoadError, ReadError, Store, Write}
 
 use super::book::Pages;
 use super::embedded::EmbeddedStore;
-use super::page::Address;
+use super::page::{Address, PageNumber};
 use super::record::{Content, DROPS_MAX, Owner, Record};
 use super::recover::PlacedBlock;
 use super::scan::{Found, Scan};
@@ -21,6 +22,9 @@ use super::spares::Purpose;
 
 /// Records that one step drops at most.
 const SWEEP_RECORDS: usize = 4096;
+
+/// Blocks that one step of copying reads at most.
+const STEP_BLOCKS: usize = 256;
 
 /// What copying an envelope costs, and copying any other record, relative to each other.
 const PAGE_WEIGHT: usize = 8;
@@ -45,6 +49,7 @@ impl EmbeddedStore {
         }
         if self.shared.inner().index_is_broken {
             self.forget_states();
+            self.emptying = None;
             self.shared.rebuild().map_err(|_| LoadError)?;
             return Ok(true);
         }
@@ -107,37 +112,62 @@ impl EmbeddedStore {
         let (active, thin_percent) = (self.log.active(), shared.config.thin_percent);
         let is_retiring = |sequence: u32| inner.retiring.iter().any(|(other, _)| *other == sequence);
         let written_no_more = inner.book.uses.iter().filter(|(sequence, _)| Some(**sequence) != active);
-        let due = |pages: &Pages| {
-            let is_thin = pages.live_bytes() * 100 < pages.used_bytes() * thin_percent;
-            pages.is_empty() || is_thin || pages.is_stale(today)
+        let is_thin = |pages: &Pages| pages.live_bytes() * 100 < pages.used_bytes() * thin_percent;
+        let thin =
+            inner.book.uses.iter().filter(|(_, one)| is_thin(&one.pages)).map(|(sequence, _)| *sequence);
+        let long_thin = long_among(&mut self.thin_since, thin.collect(), shared.config.copy_after);
+        let due = |sequence: u32, pages: &Pages| {
+            pages.is_empty() || long_thin.contains(&sequence) || pages.is_stale(today)
         };
+        let begun = self.emptying.map(|(sequence, _)| sequence);
         let emptiest = written_no_more
-            .filter(|(sequence, one)| due(&one.pages) && !is_retiring(**sequence))
-            .min_by_key(|(_, one)| one.pages.live_bytes() * 1024 / one.pages.used_bytes().max(1))?;
+            .filter(|(sequence, one)| due(**sequence, &one.pages) && !is_retiring(**sequence))
+            .min_by_key(|(sequence, one)| {
+                let fill = one.pages.live_bytes() * 1024 / one.pages.used_bytes().max(1);
+                (Some(**sequence) != begun, fill)
+            })?;
         Some(*emptiest.0)
     }
 
     /// Copies some of what a segment holds. When nothing is left, its use will end.
     fn empty(&mut self, sequence: u32) -> Result<bool, TidyError> {
+        let from = self.emptying.take().filter(|(begun, _)| *begun == sequence).map_or(1, |(_, page)| page);
+        let next = self.copy_from(sequence, from)?;
+        self.emptying = next.map(|page| (sequence, page));
+        if next.is_none() {
+            self.repeat_drops(sequence)?;
+        }
+        if let Err(error) = self.commit() {
+            self.emptying = None;
+            return Err(error.into());
+        }
+        if next.is_none() {
+            let mut inner = self.shared.inner();
+            let end = inner.end;
+            inner.retiring.push_back((sequence, end));
+        }
+        Ok(true)
+    }
+
+    /// Copies what stands from that page on, as far as one step goes; says on which page the next begins. Before it
+    /// nothing stands any more, once this is committed.
+    fn copy_from(&mut self, sequence: u32, from: PageNumber) -> Result<Option<PageNumber>, TidyError> {
+        if self.shared.inner().book.pages(sequence).is_none_or(|pages| pages.is_empty()) {
+            return Ok(None);
+        }
         let mut copied = 0;
-        for block in self.blocks(sequence)? {
+        for (count, block) in self.blocks(sequence, from, STEP_BLOCKS)?.into_iter().enumerate() {
+            if copied >= self.shared.config.copy_pages * PAGE_WEIGHT || count + 1 == STEP_BLOCKS {
+                return Ok(Some(block.at));
+            }
             for (at, bytes) in block.records() {
                 let Ok(record) = Record::decode(bytes, at) else { continue };
                 if self.stands(&record, at)? {
                     copied += self.copy(at, record)?;
                 }
             }
-            if copied >= self.shared.config.copy_pages * PAGE_WEIGHT {
-                self.commit()?;
-                return Ok(true);
-            }
         }
-        self.repeat_drops(sequence)?;
-        self.commit()?;
-        let mut inner = self.shared.inner();
-        let end = inner.end;
-        inner.retiring.push_back((sequence, end));
-        Ok(true)
+        Ok(None)
     }
 
     /// Writes a standing record again. Says what that weighs, see [`RECORD_WEIGHT`].
@@ -146,7 +176,8 @@ impl EmbeddedStore {
         drops.extend(self.needed_drops(&record, at.sequence()));
         drops.truncate(DROPS_MAX);
         let waits = self.shared.inner().book.is_live(at);
-        let envelope = match waits.then(|| self.shared.envelope(at)).transpose() {
+        let id = record.envelope_id().filter(|_| waits);
+        let envelope = match id.map(|id| self.shared.envelope(at, &id)).transpose() {
             Ok(envelope) => envelope,
             Err(ReadError::Unavailable) => return Err(LoadError.into()),
             Err(ReadError::Damaged) => return Ok(self.lose(record)),
@@ -179,7 +210,7 @@ impl EmbeddedStore {
 
     /// Writes again what records of the segment say of records elsewhere that stand no more.
     fn repeat_drops(&mut self, sequence: u32) -> Result<(), TidyError> {
-        for block in self.blocks(sequence)? {
+        for block in self.blocks(sequence, 1, usize::MAX)? {
             for (at, bytes) in block.records() {
                 let Ok(record) = Record::decode(bytes, at) else { continue };
                 let drops: Vec<Address> = self.needed_drops(&record, sequence).collect();
@@ -221,7 +252,7 @@ impl EmbeddedStore {
 
     fn standing(&self, sequence: u32) -> Result<Vec<(Address, Record)>, TidyError> {
         let mut standing = Vec::new();
-        for block in self.blocks(sequence)? {
+        for block in self.blocks(sequence, 1, usize::MAX)? {
             for (at, bytes) in block.records() {
                 let Ok(record) = Record::decode(bytes, at) else { continue };
                 if self.stands(&record, at)? {
@@ -232,13 +263,13 @@ impl EmbeddedStore {
         Ok(standing)
     }
 
-    /// The blocks of a segment, up to where it is written.
-    fn blocks(&self, sequence: u32) -> Result<Vec<PlacedBlock>, TidyError> {
+    /// Some blocks of a segment, from a block's page on, up to where it is written.
+    fn blocks(&self, sequence: u32, from: PageNumber, count: usize) -> Result<Vec<PlacedBlock>, TidyError> {
         let found = self.shared.inner().book.uses.get(&sequence).cloned();
         let Some(one) = found else { return Ok(Vec::new()) };
         let mut blocks = Vec::new();
-        let mut scan = Scan::new(&*one.segment.file, &one.segment.header, 1, Default::default());
-        while scan.end() < one.pages.end {
+        let mut scan = Scan::new(&*one.segment.file, &one.segment.header, from, Default::default());
+        while scan.end() < one.pages.end && blocks.len() < count {
             match scan.advance().map_err(|_| LoadError)? {
                 Some(Found::Block { at, block, .. }) => {
                     blocks.push(PlacedBlock { segment: one.segment.clone(), at, block });
@@ -249,4 +280,13 @@ impl EmbeddedStore {
         }
         Ok(blocks)
     }
+}
+
+/// Which of the segments that are so now have been so for that time. What is thin is often about to be empty, and
+/// copying it would be for nothing.
+fn long_among(since: &mut BTreeMap<u32, Instant>, now_so: BTreeSet<u32>, time: Duration) -> BTreeSet<u32> {
+    let now = Instant::now();
+    since.retain(|sequence, _| now_so.contains(sequence));
+    let mut is_long = |sequence: &u32| now - *since.entry(*sequence).or_insert(now) >= time;
+    now_so.into_iter().filter(|sequence| is_long(sequence)).collect()
 }

@@ -71,7 +71,7 @@ pub fn verify_directory(path: &Path, today: Day) -> io::Result<Report> {
 /// Reads every record and every envelope. `today` tells which envelopes have expired.
 pub fn verify(medium: &dyn Medium, today: Day) -> io::Result<Report> {
     let survey = recover::look(medium)?;
-    let mut inner = Inner::new(Arc::new(MemoryIndex::default()), 0, vec![0; BUCKETS]);
+    let mut inner = Inner::new(Arc::new(MemoryIndex::default()), 0, vec![0; BUCKETS], 0);
     for segment in &survey.used {
         inner.book.begin(segment.clone(), today);
     }

@@ -1,6 +1,7 @@
 //! The embedded store on a simulated disk.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use poterne_protocol::time::Day;
 use poterne_relay::store::sim::{Faults, SimDisk, Unsynced};
@@ -17,6 +18,7 @@ pub fn config() -> Config {
         free_files: 2,
         reserve_bytes: 0,
         reserve_percent: 0,
+        copy_after: Duration::ZERO,
         copy_pages: 4,
         ..Config::default()
     }
@@ -71,7 +73,8 @@ pub fn rest(store: &mut EmbeddedStore, today: Day) -> Result<(), String> {
         let retired = shared.retire().map_err(|error| error.to_string())?;
         let prepared = shared.prepare().map_err(|error| error.to_string())?;
         let given_back = shared.give_back().map_err(|error| error.to_string())?;
-        if !tidied && !settled && erased == 0 && retired == 0 && !prepared && !given_back {
+        let cleaned = shared.clean().map_err(|error| error.to_string())?;
+        if !tidied && !settled && erased == 0 && retired == 0 && !prepared && !given_back && !cleaned {
             return Ok(());
         }
     }

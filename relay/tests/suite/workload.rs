@@ -117,7 +117,7 @@ impl Workload {
         let mut damaged = 0;
         for number in 0..MAILBOXES {
             for (_, entry) in store.load(&MailboxId([number; 32])).expect("loads").entries().iter() {
-                match store.read(entry.at) {
+                match store.read(entry.at, &entry.id) {
                     Ok(envelope) => assert_eq!(Some(&envelope), self.acknowledged.envelopes.get(&entry.id)),
                     Err(ReadError::Damaged) => damaged += 1,
                     Err(ReadError::Unavailable) => panic!("the disk answers"),
@@ -249,7 +249,7 @@ impl Known {
                 return Some(format!("mailbox {number}: {found_visible:?} instead of {known:?}"));
             }
             for (_, entry) in found.entries().iter().filter(|(_, entry)| entry.last_day >= today) {
-                let envelope = store.read(entry.at);
+                let envelope = store.read(entry.at, &entry.id);
                 if envelope.as_ref().ok() != self.envelopes.get(&entry.id) {
                     return Some(format!("mailbox {number}: an envelope reads as {envelope:?}"));
                 }

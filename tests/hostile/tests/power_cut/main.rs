@@ -150,7 +150,7 @@ fn check(path: &Path, told: &Told) {
             assert_eq!(found, None, "{number} came back");
         } else if !number.is_multiple_of(writer::DELETED_EACH) {
             let at = found.unwrap_or_else(|| panic!("{number} is lost"));
-            assert_eq!(store.read(at).as_ref(), Ok(&envelope));
+            assert_eq!(store.read(at, &envelope.id()).as_ref(), Ok(&envelope));
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::env;
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use poterne_protocol::envelope::SealedEnvelope;
 use poterne_protocol::mailbox::MailboxId;
@@ -32,7 +33,14 @@ const MAILBOXES: u64 = 251;
 
 /// Small segments and a busy index, so that a cut may fall anywhere.
 pub fn config() -> Config {
-    Config { segment_pages: 1024, reserve_bytes: 0, reserve_percent: 0, index_rows: 500, ..Config::default() }
+    Config {
+        segment_pages: 1024,
+        reserve_bytes: 0,
+        reserve_percent: 0,
+        copy_after: Duration::ZERO,
+        index_rows: 500,
+        ..Config::default()
+    }
 }
 
 /// The writer that this process is, if it is one.

@@ -72,7 +72,7 @@ fn missing(path: &Path) -> usize {
             assert_eq!(at, None, "{number} is back");
             continue;
         }
-        match at.map(|at| store.read(at)) {
+        match at.map(|at| store.read(at, &envelope.id())) {
             Some(Ok(found)) => assert_eq!(found, envelope, "{number} is wrong"),
             Some(Err(ReadError::Damaged)) | None => missing += 1,
             Some(Err(ReadError::Unavailable)) => panic!("the disk answers"),
