@@ -14,6 +14,8 @@ struct Run {
 }
 
 const RUNS: &[Run] = &[
+    bench("relay", "a relay with its client, against other servers with the same promise", &BENCH_RELAY),
+    bench("store", "the embedded store, against what the disk itself allows", &BENCH_STORE),
     soak(
         "attachments",
         "photos through five kills of relay and client each",
@@ -47,6 +49,8 @@ const RUNS: &[Run] = &[
 ];
 
 const ATTACHMENTS: [&str; 6] = ["test", "--package", "poterne-tests", "--test", "doors", "attachments::"];
+const BENCH_RELAY: [&str; 6] = of_load("poterne-relay-bench");
+const BENCH_STORE: [&str; 6] = of_load("poterne-store-bench");
 const CRASHES: [&str; 6] = ["test", "--package", "poterne-tests", "--test", "machines", "crash::"];
 const DRAIN: [&str; 6] = of_soaks("drain::");
 const ERASURE: [&str; 6] = of_soaks("erasure::");
@@ -57,9 +61,18 @@ const POWER: [&str; 5] = ["test", "--package", "poterne-hostile", "--test", "pow
 const STEADY: [&str; 6] = of_soaks("steady::");
 const WORLD: [&str; 5] = ["test", "--package", "poterne-tests", "--test", "*_world"];
 
+/// A program of the load generator's; docs/benchmarks.md says what it measures.
+const fn of_load(program: &'static str) -> [&'static str; 6] {
+    ["run", "--release", "--package", "poterne-load", "--bin", program]
+}
+
 /// The tests of one module of the relay's soaks.
 const fn of_soaks(module: &'static str) -> [&'static str; 6] {
     ["test", "--package", "poterne-hostile", "--test", "soaks", module]
+}
+
+const fn bench(name: &'static str, about: &'static str, cargo_words: &'static [&'static str]) -> Run {
+    Run { kind: "bench", name, about, cargo_words, environment: &[] }
 }
 
 const fn soak(
