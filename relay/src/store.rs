@@ -86,7 +86,7 @@ impl Default for Config {
             thin_percent: 50,
             copy_after: Duration::from_secs(60),
             copy_pages: 64,
-            cache_bytes: 64 << 20,
+            cache_bytes: 32 << 20,
             index_rows: 100_000,
             mirrored_rows: 2_000_000,
             index_after: Duration::from_secs(10),
