@@ -5,6 +5,7 @@
 
 mod describe;
 mod load;
+mod memory;
 mod settings;
 
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ use poterne_relay_core::policy::Policy;
 use crate::store;
 
 pub use load::{ConfigError, ENVIRONMENT_PREFIX, load};
+pub use memory::PENDING_BYTES;
 
 /// Pages of an envelope's size in a MiB.
 const PAGES_PER_MIB: u32 = 256;
@@ -66,7 +68,7 @@ settings::settings! {
         /// MiB of one file of the envelope log, from 1 to 1024. Four are there from the start.
         segment_mib: u32 = 64,
 
-        /// Connections at the same time at most. Each idle one holds about 40 KiB.
+        /// Connections at the same time at most. Each idle one holds about 43 KiB, a hostile one 300 KiB.
         connections: u32 = 16_384,
         /// Connections of one network (IPv4 /24, IPv6 /48) at the same time at most. 0: no bound of its own.
         connections_per_network: u32 = 0,
@@ -74,6 +76,10 @@ settings::settings! {
         channels_per_connection: u16 = 8,
         /// Requests of one channel that are worked on at the same time at most; more wait in the channel.
         requests_per_channel: u16 = 256,
+        /// MiB of requests that are under way at most, over all channels; beyond, the answer is busy.
+        requests_mib: u32 = 64,
+        /// MiB of answers that clients have not taken yet at most, over all channels; beyond, fetches wait or get less.
+        answers_mib: u32 = 64,
         /// Handshakes that are under way at the same time at most; further clients must prove their address first.
         handshakes: u32 = 512,
         /// Threads that do nothing but take up new channels, which costs a quarter of a millisecond each.

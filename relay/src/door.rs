@@ -41,17 +41,6 @@ impl<H: Handler> Door<H> {
     pub fn handler(&self) -> &H {
         &self.handler
     }
-
-    /// A fetch that would wait answers at once when the relay drains.
-    async fn fetch(&self, fetch: Fetch) -> Answer {
-        let at_once = Request::Fetch(Fetch { wait_secs: 0, ..fetch.clone() });
-        let mut draining = self.draining.clone();
-        tokio::select! {
-            answer = self.handler.handle(Request::Fetch(fetch)) => return answer,
-            _ = draining.wait_for(|draining| *draining) => {}
-        }
-        self.handler.handle(at_once).await
-    }
 }
 
 impl<H: Handler> Service for Door<H> {
@@ -65,12 +54,20 @@ impl<H: Handler> Service for Door<H> {
 
     async fn call(&self, request: Request) -> Answer {
         let (op, began) = (op_name(&request), Instant::now());
-        let answer = match request {
-            Request::Fetch(fetch) if fetch.wait_secs > 0 => self.fetch(fetch).await,
-            request => self.handler.handle(request).await,
-        };
+        let answer = self.handler.handle(request).await;
         self.metrics.answered(op, &answer, began.elapsed());
         answer
+    }
+
+    /// Looks for one envelope, which is not kept: what is answered is read when there is room for it. The wait ends when
+    /// the relay drains.
+    async fn news(&self, fetch: &Fetch) -> Option<Answer> {
+        let one = Request::Fetch(Fetch { max: 1, ..fetch.clone() });
+        let mut draining = self.draining.clone();
+        tokio::select! {
+            answer = self.handler.handle(one) => Some(answer).filter(|answer| !matches!(answer, Answer::Fetched(_))),
+            _ = draining.wait_for(|draining| *draining) => None,
+        }
     }
 
     fn note(&self, event: Event) {

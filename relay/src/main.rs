@@ -30,8 +30,12 @@ fn main() -> ExitCode {
 fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Config(ConfigCommand::Check { config }) => {
-            config::load(&config)?;
+            let memory_mib = config::load(&config)?.memory_bytes() >> 20;
             println!("The config {} is right.", config.display());
+            let pending_mb = config::PENDING_BYTES;
+            println!(
+                "Memory at most: {memory_mib} MiB, and {pending_mb} MB for each million envelopes that wait."
+            );
         }
         Command::Config(ConfigCommand::Sample) => print!("{}", Config::sample()),
         Command::Config(ConfigCommand::Schema) => println!("{:#}", Config::schema()),

@@ -71,7 +71,11 @@ impl Metrics {
         registry.register("channels", "Channels that stand", self.channels.clone());
         registry.register("events", "What happened to connections and channels", self.events.clone());
         registry.register("requests", "Requests by operation and answer", self.requests.clone());
-        registry.register("request_seconds", "Time to the answer, waiting included", self.times.clone());
+        registry.register(
+            "request_seconds",
+            "Time to the answer, without waiting for news",
+            self.times.clone(),
+        );
     }
 
     /// Counts what the listener tells.
@@ -109,6 +113,7 @@ fn event_name(event: Event) -> &'static str {
         Event::ConnectionClosed => "connection_closed",
         Event::ConnectionOpened => "connection_opened",
         Event::ConnectionRefused => "connection_refused",
+        Event::ConnectionUnused => "connection_unused",
         Event::HandshakeFailed => "handshake_failed",
         Event::StreamFault => "stream_fault",
     }

@@ -23,8 +23,8 @@ use crate::{clock, identity_file, private_file, store};
 
 /// By it clients learn that the relay they spoke with was killed.
 const RESET_KEY_FILE: &str = "reset-key";
-/// All of a drain; an operator's stop promises ten seconds.
-const DRAIN_LIMIT: Duration = Duration::from_secs(9);
+/// All channels of a drain; an operator's stop promises ten seconds, and the store takes some of them.
+const DRAIN_LIMIT: Duration = Duration::from_secs(7);
 
 /// Serves until a signal, or the end of standard input where that is asked for, and drains.
 pub async fn run(config: &Config, until_stdin_closes: bool) -> anyhow::Result<()> {
@@ -142,6 +142,7 @@ async fn stdin_end(is_wanted: bool) {
 
 fn limits(config: &Config) -> Limits {
     Limits {
+        answer_pages: config.answers_mib as usize * 256,
         channel_threads: config.channel_threads,
         channels_per_connection: config.channels_per_connection,
         channels_waiting: config.channels_waiting as usize,
@@ -149,6 +150,7 @@ fn limits(config: &Config) -> Limits {
         connections_per_network: config.connections_per_network as usize,
         handshakes: config.handshakes as usize,
         idle: Duration::from_secs(u64::from(config.idle_secs)),
+        request_kib: config.requests_mib as usize * 1024,
         requests_per_channel: usize::from(config.requests_per_channel),
     }
 }

@@ -23,12 +23,28 @@ pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Calls of one client under way at the same time; further ones wait their turn. As many as a relay works on.
 pub const CALLS_UNDER_WAY: usize = 256;
-/// Bytes in flight in one stream towards us: a full answer of 64 envelopes and its successor.
+/// Bytes in flight in one stream towards a client: a full answer of 64 envelopes and its successor.
 pub const STREAM_WINDOW_BYTES: u32 = 640 * 1024;
-/// Bytes in flight in one connection towards us, over all its streams.
+/// Bytes in flight in one connection towards a client, over all its streams.
 pub const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
-/// Bytes that one connection may have waiting for acknowledgement.
+/// Bytes that one connection of a client may have waiting for acknowledgement.
 pub const SEND_WINDOW_BYTES: u64 = 1024 * 1024;
+/// Bytes in flight in one connection towards a relay, over all its streams: what a stranger can make it hold by leaving a
+/// gap. Thirty puts; over a path of 100 ms 1.3 MB/s.
+pub const RELAY_WINDOW_BYTES: u32 = 128 * 1024;
+/// Bytes that one connection of a relay may have waiting for acknowledgement: what a stranger can make it hold by not
+/// reading.
+pub const RELAY_SEND_WINDOW_BYTES: u64 = 128 * 1024;
+/// Bytes of first packets that a relay keeps for connections that it has not looked at yet.
+pub const INCOMING_BYTES: u64 = 16 * 1024 * 1024;
+/// Bytes of an answer that must leave before [`WRITE_TIMEOUT`]: half a KiB a second, which a throttled phone can take.
+pub const WRITE_PIECE_BYTES: usize = 16 * 1024;
+/// After so long without progress a write gives way, where others wait for the room that its answer takes.
+pub const STALL_TIMEOUT: Duration = Duration::from_secs(2);
+/// Until a connection without a channel must have one: as long as a first frame may take.
+pub const CHANNEL_TIMEOUT: Duration = Duration::from_secs(30);
+/// Streams in a row that bring no channel, until the connection is closed.
+pub const STREAMS_WITHOUT_CHANNEL: u32 = 8;
 /// Bytes of the kernel's UDP buffers: at the default thousands of packets are lost under load. Best effort.
 pub const UDP_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes that a stream is read by at once.

@@ -20,7 +20,7 @@ mod quic;
 mod reset;
 mod tls;
 
-pub use bounds::UDP_BUFFER_BYTES;
+pub use bounds::{INCOMING_BYTES, RELAY_SEND_WINDOW_BYTES, RELAY_WINDOW_BYTES, UDP_BUFFER_BYTES};
 pub use network::Network;
 pub use reset::ResetKey;
 

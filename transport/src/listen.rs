@@ -2,9 +2,10 @@
 //!
 //! What a stranger can make a relay hold is bounded at each step: handshakes under way, connections in all and by
 //! network, streams by connection, frames before a channel stands, channels that wait for their decapsulation, requests
-//! by channel. Reading stops before anything grows.
+//! by channel, bytes of requests and of answers. Reading stops before anything grows.
 
 mod admission;
+mod budget;
 mod channel;
 mod connection;
 
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use poterne_protocol::channel::RequestKeys;
-use poterne_protocol::op::{Answer, Request};
+use poterne_protocol::op::{Answer, Fetch, Request};
 use quinn::{Endpoint, Incoming, VarInt};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -26,6 +27,7 @@ use crate::decapsulation::DecapsulationPool;
 use crate::quic;
 use crate::reset::ResetKey;
 use admission::{Admission, Refusal};
+use budget::Budget;
 
 /// The code with which a relay closes a connection that it drains (docs/spec/transport.md §6).
 const DRAINED: VarInt = VarInt::from_u32(0);
@@ -40,6 +42,9 @@ pub trait Service: Send + Sync + 'static {
 
     /// Carries a request out. Never called for more than [`Limits::requests_per_channel`] of one channel at once.
     fn call(&self, request: Request) -> impl Future<Output = Answer> + Send;
+
+    /// Waits until a fetch finds something, or as long as it says. Gives what is to be answered where it is refused.
+    fn news(&self, fetch: &Fetch) -> impl Future<Output = Option<Answer>> + Send;
 
     /// Something to be counted has happened.
     fn note(&self, event: Event);
@@ -62,6 +67,8 @@ pub enum Event {
     ConnectionOpened,
     /// A connection was refused for want of room.
     ConnectionRefused,
+    /// A connection was closed that opened no channel.
+    ConnectionUnused,
     /// A handshake was not finished.
     HandshakeFailed,
     /// A peer was too slow, or sent what is no frame.
@@ -71,6 +78,8 @@ pub enum Event {
 /// The bounds that an operator sets.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
+    /// Pages of 4 KiB of answers that clients have not taken yet, all together.
+    pub answer_pages: usize,
     /// Threads that take up new channels.
     pub channel_threads: u16,
     /// Channels in one connection at the same time.
@@ -85,6 +94,8 @@ pub struct Limits {
     pub handshakes: usize,
     /// Silence after which a connection ends.
     pub idle: Duration,
+    /// KiB of requests that are under way, all together.
+    pub request_kib: usize,
     /// Requests of one channel that are worked on at the same time.
     pub requests_per_channel: usize,
 }
@@ -101,6 +112,8 @@ struct Shared<S> {
     limits: Limits,
     pool: DecapsulationPool,
     admission: Admission,
+    answers: Arc<Budget>,
+    requests: Arc<Budget>,
     draining: watch::Receiver<bool>,
 }
 
@@ -117,7 +130,9 @@ impl<S: Service> Listener<S> {
         let endpoint = quic::server_endpoint(address, transport, reset_key)?;
         let pool = DecapsulationPool::new(limits.channel_threads, limits.channels_waiting);
         let admission = Admission::new(&limits);
-        Ok(Self { endpoint, shared: Arc::new(Shared { service, limits, pool, admission, draining }) })
+        let (answers, requests) = (Budget::new(limits.answer_pages), Budget::new(limits.request_kib));
+        let shared = Shared { service, limits, pool, admission, answers, requests, draining };
+        Ok(Self { endpoint, shared: Arc::new(shared) })
     }
 
     /// Where it listens; the port is chosen where 0 was asked for.

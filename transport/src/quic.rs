@@ -13,8 +13,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
 use crate::bounds::{
-    CLIENT_IDLE, CONNECTION_WINDOW_BYTES, KEEP_ALIVE, SEND_WINDOW_BYTES, STREAM_WINDOW_BYTES,
-    UDP_BUFFER_BYTES,
+    CLIENT_IDLE, CONNECTION_WINDOW_BYTES, INCOMING_BYTES, KEEP_ALIVE, RELAY_SEND_WINDOW_BYTES,
+    RELAY_WINDOW_BYTES, SEND_WINDOW_BYTES, STREAM_WINDOW_BYTES, UDP_BUFFER_BYTES,
 };
 use crate::reset::{self, ResetKey};
 use crate::tls;
@@ -36,7 +36,7 @@ pub(crate) fn server_endpoint(
     reset_key: ResetKey,
 ) -> io::Result<Endpoint> {
     let mut config = ServerConfig::with_crypto(Arc::new(tls::server_config()));
-    config.transport_config(Arc::new(transport));
+    config.transport_config(Arc::new(transport)).incoming_buffer_size_total(INCOMING_BYTES);
     let socket = socket(address)?.into();
     Endpoint::new(reset::endpoint_config(reset_key), Some(config), socket, Arc::new(TokioRuntime))
 }
@@ -86,7 +86,11 @@ fn client_transport() -> TransportConfig {
 /// What a relay allows each connection.
 pub(crate) fn server_transport(idle: Duration, streams: u16) -> TransportConfig {
     let mut transport = transport(idle);
-    transport.max_concurrent_bidi_streams(VarInt::from(streams));
+    transport
+        .max_concurrent_bidi_streams(VarInt::from(streams))
+        .stream_receive_window(VarInt::from_u32(RELAY_WINDOW_BYTES))
+        .receive_window(VarInt::from_u32(RELAY_WINDOW_BYTES))
+        .send_window(RELAY_SEND_WINDOW_BYTES);
     transport
 }
 

@@ -9,8 +9,18 @@ use crate::quic;
 
 /// Connects as a client would, and leaves the streams to the caller. The endpoint must outlive the connection.
 pub async fn connect(at: SocketAddr) -> io::Result<(Endpoint, Connection)> {
-    let endpoint = quic::client_endpoint(at)?;
-    let connecting = endpoint.connect(at, &at.ip().to_string()).map_err(io::Error::other)?;
-    let connection = connecting.await?;
+    let endpoint = endpoint(at)?;
+    let connection = connect_on(&endpoint, at).await?;
     Ok((endpoint, connection))
+}
+
+/// A socket from which many connections to relays of that address' family can be made.
+pub fn endpoint(towards: SocketAddr) -> io::Result<Endpoint> {
+    quic::client_endpoint(towards)
+}
+
+/// As [`connect`], from a socket that is there.
+pub async fn connect_on(endpoint: &Endpoint, at: SocketAddr) -> io::Result<Connection> {
+    let connecting = endpoint.connect(at, &at.ip().to_string()).map_err(io::Error::other)?;
+    Ok(connecting.await?)
 }

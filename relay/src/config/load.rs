@@ -65,6 +65,7 @@ fn parse(text: &str) -> Result<Config, Box<figment::Error>> {
 fn check(config: &Config) -> Result<(), ConfigError> {
     let at_least_one = "it must be at least 1";
     let rules = [
+        ("answers_mib", (1..=65_536).contains(&config.answers_mib), "it must be from 1 to 65536"),
         ("channel_threads", config.channel_threads > 0, at_least_one),
         ("channels_per_connection", config.channels_per_connection > 0, at_least_one),
         ("connections", config.connections > 0, at_least_one),
@@ -85,9 +86,10 @@ fn check(config: &Config) -> Result<(), ConfigError> {
             has_public_host(config),
             "listening on all addresses, it must name the host and port for clients",
         ),
+        ("requests_mib", (1..=65_536).contains(&config.requests_mib), "it must be from 1 to 65536"),
         ("requests_per_channel", config.requests_per_channel > 0, at_least_one),
-        ("segment_mib", (1..=1024).contains(&config.segment_mib), "it must be from 1 to 1024"),
         ("reserve_percent", config.reserve_percent < 100, "it must be less than 100"),
+        ("segment_mib", (1..=1024).contains(&config.segment_mib), "it must be from 1 to 1024"),
     ];
     match rules.iter().find(|(_, holds, _)| !holds) {
         Some((name, _, why)) => Err(ConfigError::Value { name, why }),

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use poterne_relay_core::cursor::CursorKey;
@@ -25,6 +25,8 @@ use crate::clock;
 const CURSOR_KEY_FILE: &str = "cursor-key";
 /// Time that tidying may take of each look at what is not a request.
 const TIDY_TIME: Duration = Duration::from_millis(25);
+/// What is done at the end may take this long, of the ten seconds of an operator's stop.
+const END_TIME: Duration = Duration::from_secs(2);
 /// Rows that are brought into the index at the end, in about a second; with more, the next start reads them from the log.
 const LAST_ROWS: usize = 50_000;
 
@@ -75,17 +77,33 @@ impl Behind {
 }
 
 impl Drop for Behind {
+    /// What is not done in time the next start does: everything that was acknowledged is on the disk.
     fn drop(&mut self) {
-        drop(self.keeper.take());
-        if let Err(error) = self.shared.erase() {
-            tracing::error!(%error, "deleted envelopes could not be overwritten");
+        let (keeper, shared) = (self.keeper.take(), self.shared.clone());
+        let (done, ended) = mpsc::channel();
+        let wind_up = move || {
+            drop(keeper);
+            wind_up(&shared);
+            // Nobody waits any more where the time was over.
+            done.send(()).ok();
+        };
+        let thread = std::thread::Builder::new().name("store-end".to_owned()).spawn(wind_up);
+        if thread.is_err() || ended.recv_timeout(END_TIME).is_err() {
+            tracing::warn!("erasing and the index are left to the next start");
         }
-        if self.shared.inner().rows.waiting() > LAST_ROWS {
-            return;
-        }
-        if let Err(error) = self.shared.settle() {
-            tracing::warn!(%error, "the index could not be brought up");
-        }
+    }
+}
+
+/// Overwrites what was deleted and brings the index up.
+fn wind_up(shared: &Shared) {
+    if let Err(error) = shared.erase() {
+        tracing::error!(%error, "deleted envelopes could not be overwritten");
+    }
+    if shared.inner().rows.waiting() > LAST_ROWS {
+        return;
+    }
+    if let Err(error) = shared.settle() {
+        tracing::warn!(%error, "the index could not be brought up");
     }
 }
 

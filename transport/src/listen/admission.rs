@@ -111,6 +111,7 @@ mod tests {
 
     fn admission(connections: usize, connections_per_network: usize, handshakes: usize) -> Admission {
         Admission::new(&Limits {
+            answer_pages: 512,
             channel_threads: 1,
             channels_per_connection: 1,
             channels_waiting: 1,
@@ -118,6 +119,7 @@ mod tests {
             connections_per_network,
             handshakes,
             idle: Duration::from_secs(60),
+            request_kib: 512,
             requests_per_channel: 1,
         })
     }

@@ -10,15 +10,17 @@ use std::time::Duration;
 use poterne_protocol::channel::{AcceptError, RelayChannel};
 use poterne_protocol::frame::{ChannelOpening, Fault, FrameDecoder, OuterFrame};
 use poterne_protocol::inner::{InnerError, decode_request, encode_answer};
-use poterne_protocol::op::{Answer, Request};
-use quinn::{RecvStream, SendStream};
+use poterne_protocol::limits::FETCH_ENVELOPES;
+use poterne_protocol::op::{Answer, Fetch, Request};
+use quinn::{RecvStream, SendStream, VarInt};
 use rand_core::UnwrapErr;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, interval, timeout, timeout_at};
+use tokio::time::{Instant, interval, sleep, timeout, timeout_at};
 use zeroize::Zeroizing;
 
+use super::budget::{Account, Budget, Hold};
 use super::{Event, Service, Shared, has_begun};
-use crate::bounds::{FRAMES_BEFORE_CHANNEL, WRITE_BATCH_BYTES};
+use crate::bounds::{FRAMES_BEFORE_CHANNEL, STALL_TIMEOUT, WRITE_BATCH_BYTES, WRITE_PIECE_BYTES};
 use crate::frames::{FrameReader, StreamError, write, write_frame};
 use crate::network::Network;
 
@@ -33,23 +35,49 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(6);
 const DRAIN_SILENCE: Duration = Duration::from_millis(200);
 /// What is told to those who ask a draining relay: until it is back.
 const DRAIN_RETRY_SECS: u16 = 5;
+/// What is told to those for whose request or answer there is no room.
+const BUSY_RETRY_SECS: u16 = 2;
+/// Between two looks whether others wait for the room of a write that stalls.
+const STALL_CHECK: Duration = Duration::from_millis(250);
+/// The code with which a stream is given up whose reader does not read.
+const TOO_SLOW: VarInt = VarInt::from_u32(1);
 /// Until the last bytes must have reached the client.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Serves a stream to its end.
+/// What a connection holds for its client.
+#[derive(Clone)]
+pub(super) struct Accounts {
+    answers: Arc<Account>,
+    requests: Arc<Account>,
+}
+
+impl Accounts {
+    /// Accounts that hold nothing.
+    pub(super) fn open(answers: &Arc<Budget>, requests: &Arc<Budget>) -> Self {
+        Self { answers: answers.open(), requests: requests.open() }
+    }
+}
+
+/// Serves a stream to its end. Says whether a channel stood on it.
 pub(super) async fn serve<S: Service>(
     shared: Arc<Shared<S>>,
     send: SendStream,
     receive: RecvStream,
     network: Network,
-) {
+    accounts: Accounts,
+) -> bool {
     let reader = FrameReader::new(receive, FrameDecoder::for_relay());
-    let mut stream = Stream { shared, reader, send, draining: false };
+    let mut stream = Stream { shared, reader, send, accounts, stood: false, draining: false };
     let outcome = stream.serve(network).await;
     if is_fault(&outcome) {
         stream.shared.service.note(Event::StreamFault);
     }
-    stream.finish().await;
+    let stood = stream.stood;
+    match outcome {
+        Err(StreamError::Slow) => stream.abandon(),
+        _ => stream.finish().await,
+    }
+    stood
 }
 
 /// Whether the peer did something wrong: an end or a loss is nobody's fault.
@@ -61,6 +89,9 @@ struct Stream<S> {
     shared: Arc<Shared<S>>,
     reader: FrameReader,
     send: SendStream,
+    accounts: Accounts,
+    /// A channel stands, or has stood.
+    stood: bool,
     draining: bool,
 }
 
@@ -91,10 +122,12 @@ impl Refused {
 
 impl<S: Service> Stream<S> {
     async fn serve(&mut self, network: Network) -> Result<(), StreamError> {
-        let Some((channel, first)) = self.open(network).await? else {
+        // Boxed, because a channel that stands for hours would carry the room of its opening with it.
+        let Some((channel, first)) = Box::pin(self.open(network)).await? else {
             return Ok(());
         };
         self.reader.channel_stands();
+        self.stood = true;
         self.shared.service.note(Event::ChannelOpened);
         let outcome = Channel { stream: self, channel, calls: JoinSet::new() }.run(first).await;
         self.shared.service.note(Event::ChannelClosed);
@@ -152,6 +185,24 @@ impl<S: Service> Stream<S> {
         write_frame(&mut self.send, &OuterFrame::Fault(fault)).await
     }
 
+    /// Writes in pieces, each under its deadline. A reader that stands still is given up sooner where others wait for the
+    /// room that its answers take.
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), StreamError> {
+        for piece in bytes.chunks(WRITE_PIECE_BYTES) {
+            tokio::select! {
+                written = write(&mut self.send, piece) => written?,
+                () = is_in_the_way(self.accounts.answers.budget()) => return Err(StreamError::Slow),
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops what the client does not take.
+    fn abandon(mut self) {
+        // The stream may have ended meanwhile.
+        self.send.reset(TOO_SLOW).ok();
+    }
+
     /// Ends our half and lets the last bytes arrive.
     async fn finish(mut self) {
         if self.send.finish().is_ok() {
@@ -164,7 +215,22 @@ impl<S: Service> Stream<S> {
 struct Channel<'a, S> {
     stream: &'a mut Stream<S>,
     channel: RelayChannel,
-    calls: JoinSet<Option<(u32, Answer)>>,
+    calls: JoinSet<Option<Answered>>,
+}
+
+/// An answer, with the room that it takes until the client has it.
+struct Answered {
+    number: u32,
+    answer: Answer,
+    _room: Option<Hold>,
+}
+
+/// Ready when a write has stood still for a while and others wait for room.
+async fn is_in_the_way(budget: &Budget) {
+    sleep(STALL_TIMEOUT).await;
+    while !budget.is_short() {
+        sleep(STALL_CHECK).await;
+    }
 }
 
 impl<S: Service> Channel<'_, S> {
@@ -185,7 +251,7 @@ impl<S: Service> Channel<'_, S> {
                 },
                 Some(call) = self.calls.join_next() => self.answer(call).await?,
                 _ = key_checks.tick() => self.end_with_key().await?,
-                () = has_begun(&mut draining) => return self.drain().await,
+                () = has_begun(&mut draining) => return Box::pin(self.drain()).await,
             }
         }
     }
@@ -216,10 +282,20 @@ impl<S: Service> Channel<'_, S> {
             Ok((number, _)) if self.stream.draining => {
                 self.write(number, &Answer::Busy { retry_after_secs: DRAIN_RETRY_SECS }).await
             }
-            Ok((number, request)) => {
-                self.calls.spawn(call(self.stream.shared.service.clone(), number, request));
-                Ok(())
-            }
+            Ok((number, request)) => match self.stream.accounts.requests.take(inner.len().div_ceil(1024)) {
+                Some(hold) => {
+                    let answers = self.stream.accounts.answers.clone();
+                    self.calls.spawn(call(
+                        self.stream.shared.service.clone(),
+                        answers,
+                        number,
+                        request,
+                        hold,
+                    ));
+                    Ok(())
+                }
+                None => self.write(number, &Answer::Busy { retry_after_secs: BUSY_RETRY_SECS }).await,
+            },
             Err(error) => self.refuse(&error).await,
         }
     }
@@ -234,7 +310,7 @@ impl<S: Service> Channel<'_, S> {
 
     async fn write(&mut self, number: u32, answer: &Answer) -> Result<(), StreamError> {
         let sealed = self.seal(number, answer)?;
-        write(&mut self.stream.send, &sealed).await
+        self.stream.write(&sealed).await
     }
 
     fn seal(&mut self, number: u32, answer: &Answer) -> Result<Vec<u8>, StreamError> {
@@ -245,14 +321,15 @@ impl<S: Service> Channel<'_, S> {
 
     /// Writes the answer of a call that has ended, together with those that are ready beside it.
     async fn answer(&mut self, call: Ended) -> Result<(), StreamError> {
-        let mut batch = Vec::new();
+        let (mut batch, mut rooms) = (Vec::new(), Vec::new());
         let mut next = Some(call);
         while let Some(call) = next {
-            let (number, answer) = answer_of(call)?;
+            let Answered { number, answer, _room } = answer_of(call)?;
             batch.extend(self.seal(number, &answer)?);
+            rooms.push(_room);
             next = if batch.len() < WRITE_BATCH_BYTES { self.calls.try_join_next() } else { None };
         }
-        write(&mut self.stream.send, &batch).await
+        self.stream.write(&batch).await
     }
 
     async fn answer_all(&mut self) -> Result<(), StreamError> {
@@ -284,14 +361,50 @@ impl<S: Service> Channel<'_, S> {
 }
 
 /// How a call's task ended.
-type Ended = Result<Option<(u32, Answer)>, tokio::task::JoinError>;
+type Ended = Result<Option<Answered>, tokio::task::JoinError>;
 
 /// A call that panicked or took too long has an unknown outcome: the channel ends with it.
-fn answer_of(call: Ended) -> Result<(u32, Answer), StreamError> {
+fn answer_of(call: Ended) -> Result<Answered, StreamError> {
     call.ok().flatten().ok_or(StreamError::Ended)
 }
 
-async fn call<S: Service>(service: Arc<S>, number: u32, request: Request) -> Option<(u32, Answer)> {
-    let answer = pin!(service.call(request));
-    timeout(REQUEST_TIMEOUT, answer).await.ok().map(|answer| (number, answer))
+async fn call<S: Service>(
+    service: Arc<S>,
+    answers: Arc<Account>,
+    number: u32,
+    request: Request,
+    _request: Hold,
+) -> Option<Answered> {
+    let answered = pin!(async {
+        match request {
+            Request::Fetch(fetch) if fetch.max > 0 => call_fetch(&*service, &answers, fetch).await,
+            Request::Claim(claim) => match answers.take_some(1).await {
+                room @ Some(_) => (service.call(Request::Claim(claim)).await, room),
+                None => (Answer::Busy { retry_after_secs: BUSY_RETRY_SECS }, None),
+            },
+            request => (service.call(request).await, None),
+        }
+    });
+    let (answer, _room) = timeout(REQUEST_TIMEOUT, answered).await.ok()?;
+    Some(Answered { number, answer, _room })
+}
+
+/// Waits for news without holding anything, then for room, and only then reads: as many envelopes as there is room for.
+async fn call_fetch<S: Service>(
+    service: &S,
+    answers: &Arc<Account>,
+    mut fetch: Fetch,
+) -> (Answer, Option<Hold>) {
+    if fetch.wait_secs > 0 {
+        if let Some(refusal) = service.news(&fetch).await {
+            return (refusal, None);
+        }
+        fetch.wait_secs = 0;
+    }
+    let wanted = fetch.max.min(FETCH_ENVELOPES);
+    let Some(room) = answers.take_some(usize::from(wanted)).await else {
+        return (Answer::Busy { retry_after_secs: BUSY_RETRY_SECS }, None);
+    };
+    fetch.max = u16::try_from(room.units()).unwrap_or(wanted);
+    (service.call(Request::Fetch(fetch)).await, Some(room))
 }

@@ -16,7 +16,7 @@ use poterne_protocol::kem::KemSecret;
 use poterne_protocol::keys::{MailboxSecret, Pin};
 use poterne_protocol::limits::ENVELOPE_BYTES;
 use poterne_protocol::mailbox::WriteTo;
-use poterne_protocol::op::{Answer, HelloAnswer, OPS, Payment, Put, Request};
+use poterne_protocol::op::{Answer, Fetch, HelloAnswer, OPS, Payment, Put, Request};
 use poterne_protocol::time::{Day, UnixTime};
 use quinn::{Connection, Endpoint, RecvStream, SendStream};
 use rand_core::UnwrapErr;
@@ -115,6 +115,10 @@ impl Service for TestService {
         }
     }
 
+    async fn news(&self, _: &Fetch) -> Option<Answer> {
+        None
+    }
+
     fn note(&self, event: Event) {
         *self.events.lock().unwrap().entry(format!("{event:?}")).or_default() += 1;
     }
@@ -134,6 +138,7 @@ impl Relay {
 
     pub(super) async fn start_with(change: impl FnOnce(&mut Limits)) -> Self {
         let mut limits = Limits {
+            answer_pages: 16_384,
             channel_threads: 1,
             channels_per_connection: 4,
             channels_waiting: 64,
@@ -141,6 +146,7 @@ impl Relay {
             connections_per_network: 0,
             handshakes: 32,
             idle: Duration::from_secs(60),
+            request_kib: 65_536,
             requests_per_channel: 64,
         };
         change(&mut limits);
