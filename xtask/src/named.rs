@@ -31,12 +31,20 @@ const RUNS: &[Run] = &[
     soak("drain", "20 drains at full load", &DRAIN, &[("POTERNE_DRAINS", "20")]),
     soak("erasure", "the raw disk, searched for what was deleted, after the promised time", &ERASURE, &[]),
     soak(
+        "existence",
+        "10,000 pairs of a drained and an absent mailbox, by time",
+        &EXISTENCE,
+        &[("POTERNE_PAIRS", "10000")],
+    ),
+    soak(
         "faults",
         "disks that are full, read-only, or fail one of 20 syncs",
         &FAULTS,
         &[("POTERNE_FAULTS", "20")],
     ),
     soak("flips", "1,000 flipped bits over log and index", &FLIPS, &[("POTERNE_FLIPS", "1000")]),
+    soak("hostile", "what hostile clients try, with their waits", &HOSTILE, &[]),
+    soak("idle", "10,000 clients that wait for news", &IDLE, &[("POTERNE_IDLE_CLIENTS", "10000")]),
     soak("kills", "50 SIGKILLs under load", &KILLS, &[("POTERNE_KILLS", "50")]),
     soak("power", "60 power cuts under a real file system", &POWER, &[("POTERNE_POWER_CUTS", "60")]),
     soak(
@@ -54,8 +62,11 @@ const BENCH_STORE: [&str; 6] = of_load("poterne-store-bench");
 const CRASHES: [&str; 6] = ["test", "--package", "poterne-tests", "--test", "machines", "crash::"];
 const DRAIN: [&str; 6] = of_soaks("drain::");
 const ERASURE: [&str; 6] = of_soaks("erasure::");
+const EXISTENCE: [&str; 6] = of_soaks("existence::");
 const FAULTS: [&str; 6] = of_soaks("faults::");
 const FLIPS: [&str; 6] = of_soaks("flips::");
+const HOSTILE: [&str; 5] = ["test", "--package", "poterne-hostile", "--test", "hostile"];
+const IDLE: [&str; 6] = of_soaks("idle::");
 const KILLS: [&str; 6] = of_soaks("kills::");
 const POWER: [&str; 5] = ["test", "--package", "poterne-hostile", "--test", "power_cut"];
 const STEADY: [&str; 6] = of_soaks("steady::");

@@ -9,3 +9,4 @@ pub mod crowd;
 pub mod image;
 pub mod ledger;
 pub mod process;
+pub mod stranger;

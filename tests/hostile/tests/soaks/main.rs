@@ -2,8 +2,10 @@
 
 mod drain;
 mod erasure;
+mod existence;
 mod faults;
 mod flips;
+mod idle;
 mod kills;
 mod stage;
 mod steady;

@@ -1,0 +1,207 @@
+//! Strangers at the door of the real program: floods of connections and streams, frames that never end, readers that
+//! never read. The bound is what the relay holds, and that an honest client is served meanwhile.
+
+use std::net::TcpStream;
+use std::time::Duration;
+
+use poterne_hostile::count::{is_soak, tell};
+use poterne_hostile::crowd::connect;
+use poterne_hostile::process::Holding;
+use poterne_hostile::stranger::{Stranger, at, descriptor};
+use poterne_protocol::address::RelayAddress;
+use poterne_protocol::mailbox::Kind;
+use poterne_protocol::op::Answer;
+use poterne_tests::cast::{KeyedMailbox, envelope};
+use poterne_tests::doors::relay::Relay;
+use poterne_transport::client::RelayClient;
+use poterne_transport::raw;
+use quinn::{Connection, ConnectionError};
+use tokio::time::timeout;
+
+use crate::rig::{fetch, put};
+
+/// Long enough for anything that is to happen at once, on a busy machine too.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Bytes that a relay may grow by beside its formula: what the allocator keeps, and the traffic of the test itself.
+const SLACK_BYTES: u64 = 48 << 20;
+
+struct Door {
+    relay: Relay,
+    address: RelayAddress,
+    _folder: tempfile::TempDir,
+}
+
+impl Door {
+    fn open(settings: &[(&str, u64)]) -> Self {
+        Self::open_in(settings, &[])
+    }
+
+    fn open_in(settings: &[(&str, u64)], wrapper: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut relay = Relay::init_anywhere(&folder.path().join("relay"));
+        relay.set("log_level", "info").wrap_in(wrapper);
+        for (name, value) in settings {
+            relay.set(name, value);
+        }
+        relay.run();
+        let address = relay.address().parse().expect("init tells an address");
+        Self { relay, address, _folder: folder }
+    }
+
+    fn mailbox(&self, number: u32) -> KeyedMailbox {
+        KeyedMailbox::new(Kind::Plain, number, self.address.pin)
+    }
+
+    fn holding(&self) -> Holding {
+        Holding::of(self.relay.process_id())
+    }
+
+    /// An honest client is served: it puts, and reads what it put.
+    async fn serves(&self, client: &RelayClient, number: u32) {
+        let (mailbox, envelope) = (self.mailbox(number), envelope(number.into()));
+        let stored = client.call(&put(&mailbox, &envelope, 4)).await;
+        assert!(matches!(stored, Ok(Answer::Stored)), "{stored:?}");
+        let Ok(Answer::Fetched(fetched)) = client.call(&fetch(&mailbox)).await else { panic!("not served") };
+        assert!(fetched[0].envelopes.contains(&envelope));
+    }
+}
+
+/// The code with which the relay has closed the connection.
+async fn closed(connection: &Connection) -> u64 {
+    match timeout(PATIENCE * 2, connection.closed()).await {
+        Ok(ConnectionError::ApplicationClosed(close)) => close.error_code.into_inner(),
+        other => panic!("the connection was not closed by the relay: {other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_that_never_read_hold_no_more_than_the_formula() {
+    const READERS: u64 = 20;
+    const ANSWERS_MIB: u64 = 4;
+    let door = Door::open(&[("answers_mib", ANSWERS_MIB)]);
+    let honest = connect(&door.address).await;
+    let mailbox = door.mailbox(1);
+    for number in 0..64 {
+        let put = put(&mailbox, &envelope(number), 4);
+        assert!(matches!(honest.call(&put).await, Ok(Answer::Stored)));
+    }
+    let before = door.holding();
+    let descriptor = descriptor(&door.address).await;
+    let endpoint = raw::endpoint(at(&door.address)).expect("a socket");
+    let mut strangers = Vec::new();
+    for _ in 0..READERS {
+        let mut stranger = Stranger::open(&endpoint, at(&door.address), &descriptor).await.expect("opens");
+        // 256 answers of 256 KiB: 1.3 GB for all of them.
+        for _ in 0..256 {
+            stranger.ask(&fetch(&mailbox)).await.expect("the relay reads");
+        }
+        strangers.push(stranger);
+    }
+    for number in 100..110 {
+        door.serves(&honest, number).await;
+    }
+    let after = door.holding();
+    let allowed = READERS * (300 << 10) + (ANSWERS_MIB << 20) + SLACK_BYTES;
+    let grown = after.memory_bytes.saturating_sub(before.memory_bytes);
+    tell(format_args!("{READERS} readers that never read: {} KiB more", grown >> 10));
+    assert!(grown <= allowed, "{grown} bytes more, {allowed} allowed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn frames_that_never_end_take_places_for_half_a_minute_only() {
+    const PLACES: u64 = 40;
+    let door = Door::open(&[("connections", PLACES)]);
+    let honest = connect(&door.address).await;
+    let endpoint = raw::endpoint(at(&door.address)).expect("a socket");
+    let mut slow = Vec::new();
+    for _ in 0..PLACES - 1 {
+        let connection = raw::connect_on(&endpoint, at(&door.address)).await.expect("there is a place");
+        let (mut send, receive) = connection.open_bi().await.expect("a stream");
+        send.write_all(&[3]).await.expect("a byte");
+        slow.push((connection, send, receive));
+    }
+    assert!(raw::connect_on(&endpoint, at(&door.address)).await.is_err(), "there is no place");
+    door.serves(&honest, 1).await;
+    if is_soak() {
+        for (_, send, _) in &mut slow {
+            // A byte from time to time does not help.
+            send.write_all(&[0]).await.ok();
+        }
+        for (connection, ..) in &slow {
+            closed(connection).await;
+        }
+        door.serves(&connect(&door.address).await, 2).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_streams_finds_eight_places_and_its_end() {
+    let door = Door::open(&[]);
+    let honest = connect(&door.address).await;
+    let (_endpoint, connection) = raw::connect(at(&door.address)).await.expect("connects");
+    let mut streams = Vec::new();
+    for _ in 0..8 {
+        let (mut send, receive) = connection.open_bi().await.expect("a stream");
+        send.write_all(&[3]).await.expect("a byte");
+        streams.push((send, receive));
+    }
+    assert!(
+        timeout(Duration::from_millis(300), connection.open_bi()).await.is_err(),
+        "there is a ninth stream"
+    );
+    // What is no frame ends each stream, and so many streams without a channel end the connection.
+    for (send, _) in &mut streams {
+        send.write_all(&[0xff; 8]).await.ok();
+    }
+    assert_eq!(closed(&connection).await, 2);
+    door.serves(&honest, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_of_connections_gets_no_more_places_than_there_are() {
+    const PLACES: usize = 30;
+    let door = Door::open(&[("connections", PLACES as u64), ("handshakes", 4)]);
+    let honest = connect(&door.address).await;
+    let endpoint = raw::endpoint(at(&door.address)).expect("a socket");
+    let storm = (0..150).map(|_| {
+        let (endpoint, at) = (endpoint.clone(), at(&door.address));
+        tokio::spawn(async move { timeout(PATIENCE, raw::connect_on(&endpoint, at)).await })
+    });
+    let mut inside = Vec::new();
+    for one in storm.collect::<Vec<_>>() {
+        inside.extend(one.await.expect("no task panics").ok().and_then(Result::ok));
+    }
+    assert!(inside.len() < PLACES, "{} are inside", inside.len());
+    door.serves(&honest, 1).await;
+    drop(inside);
+    endpoint.close(0u32.into(), b"");
+    // Their places are free again as soon as the relay has heard of it.
+    door.serves(&connect(&door.address).await, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_take_no_descriptors_from_the_store() {
+    const DESCRIPTORS: usize = 64;
+    let port = 20_000 + u64::from(std::process::id() % 10_000);
+    let limit = format!("--nofile={DESCRIPTORS}");
+    let door = Door::open_in(&[("metrics_port", port)], &["prlimit", &limit]);
+    let honest = connect(&door.address).await;
+    let endpoint = raw::endpoint(at(&door.address)).expect("a socket");
+    let mut crowd = Vec::new();
+    for _ in 0..100 {
+        crowd.push(raw::connect_on(&endpoint, at(&door.address)).await.expect("connects"));
+    }
+    // The metrics' port may be taken by another program; then these reach that.
+    let scrapers: Vec<_> =
+        (0..100).filter_map(|_| TcpStream::connect(("127.0.0.1", port as u16)).ok()).collect();
+    for number in 0..600 {
+        door.serves(&honest, number).await;
+    }
+    let held = door.holding().descriptors;
+    assert!(
+        held < DESCRIPTORS,
+        "{held} descriptors for {} connections and {} scrapers",
+        crowd.len(),
+        scrapers.len()
+    );
+}
