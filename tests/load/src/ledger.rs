@@ -3,6 +3,7 @@
 //! A put that was acknowledged must be found, once, until its delete was sent. A put whose outcome is unknown may be
 //! found or not. Nothing else may be found at all.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
@@ -10,12 +11,14 @@ const ACKNOWLEDGED: u8 = 1;
 const REFUSED: u8 = 2;
 const FOUND: u8 = 4;
 const DELETING: u8 = 8;
-const DELETED: u8 = 16;
 
 /// What became of each envelope, by its number.
 #[derive(Default)]
 pub struct Ledger {
     marks: Mutex<Vec<u8>>,
+    /// Deletes acknowledged so far, and how many that were when each envelope's was.
+    deletes: AtomicU64,
+    deleted_as: Mutex<BTreeMap<u64, u64>>,
     doubled: AtomicU64,
     returned: AtomicU64,
     strangers: AtomicU64,
@@ -70,23 +73,29 @@ impl Ledger {
         self.mark(number, REFUSED);
     }
 
-    /// An answer held these envelopes; `None` for one that is not what was put.
-    pub fn found(&self, answer: &[Option<u64>]) {
+    /// The moment at which a fetch begins: what was deleted before may not be in its answer.
+    pub fn moment(&self) -> u64 {
+        self.deletes.load(Ordering::SeqCst)
+    }
+
+    /// The answer of a fetch that began at `moment` held these envelopes; `None` for one that is not what was put.
+    pub fn found(&self, answer: &[Option<u64>], moment: u64) {
         let mut seen: Vec<u64> = answer.iter().flatten().copied().collect();
         seen.sort_unstable();
         let unique = seen.len() - seen.windows(2).filter(|pair| pair[0] == pair[1]).count();
         self.doubled.fetch_add((seen.len() - unique) as u64, Ordering::Relaxed);
         for number in answer {
-            self.found_one(*number);
+            self.found_one(*number, moment);
         }
     }
 
-    fn found_one(&self, number: Option<u64>) {
+    fn found_one(&self, number: Option<u64>, moment: u64) {
+        let gone = number.is_some_and(|number| self.was_deleted_before(number, moment));
         let mut marks = self.marks();
         let mark = number.and_then(|number| marks.get_mut(number as usize));
         match mark {
             Some(mark) if *mark & REFUSED == 0 => {
-                if *mark & DELETED != 0 {
+                if gone {
                     self.returned.fetch_add(1, Ordering::Relaxed);
                 }
                 *mark |= FOUND;
@@ -102,7 +111,14 @@ impl Ledger {
 
     /// Their delete was acknowledged.
     pub fn deleted(&self, numbers: &[Option<u64>]) {
-        numbers.iter().flatten().for_each(|number| self.mark(*number, DELETED));
+        let as_of = self.deletes.fetch_add(1, Ordering::SeqCst) + 1;
+        let mut deleted_as = self.deleted_as.lock().expect("nothing panics while it holds the ledger");
+        deleted_as.extend(numbers.iter().flatten().map(|number| (*number, as_of)));
+    }
+
+    fn was_deleted_before(&self, number: u64, moment: u64) -> bool {
+        let deleted_as = self.deleted_as.lock().expect("nothing panics while it holds the ledger");
+        deleted_as.get(&number).is_some_and(|as_of| *as_of <= moment)
     }
 
     /// What it comes to.
@@ -141,10 +157,10 @@ mod tests {
         let (found, lost, unknown) = (ledger.begin(), ledger.begin(), ledger.begin());
         ledger.acknowledged(found);
         ledger.acknowledged(lost);
-        ledger.found(&[Some(found)]);
+        ledger.found(&[Some(found)], 0);
         let verdict = ledger.verdict();
         assert_eq!((verdict.put, verdict.acknowledged, verdict.lost), (3, 2, 1));
-        ledger.found(&[Some(unknown)]);
+        ledger.found(&[Some(unknown)], 0);
         assert!(ledger.verdict().is_clean());
     }
 
@@ -152,10 +168,10 @@ mod tests {
     fn one_found_twice_in_an_answer_is_doubled_and_in_two_answers_is_not() {
         let ledger = Ledger::default();
         let number = ledger.begin();
-        ledger.found(&[Some(number)]);
-        ledger.found(&[Some(number)]);
+        ledger.found(&[Some(number)], ledger.moment());
+        ledger.found(&[Some(number)], ledger.moment());
         assert_eq!(ledger.verdict().doubled, 0);
-        ledger.found(&[Some(number), Some(number)]);
+        ledger.found(&[Some(number), Some(number)], 0);
         assert_eq!(ledger.verdict().doubled, 1);
     }
 
@@ -164,10 +180,13 @@ mod tests {
         let ledger = Ledger::default();
         let number = ledger.begin();
         ledger.deleting(&[Some(number)]);
-        ledger.found(&[Some(number)]);
+        ledger.found(&[Some(number)], ledger.moment());
         assert_eq!(ledger.verdict().returned, 0);
+        let before = ledger.moment();
         ledger.deleted(&[Some(number)]);
-        ledger.found(&[Some(number)]);
+        ledger.found(&[Some(number)], before);
+        assert_eq!(ledger.verdict().returned, 0, "the fetch began before");
+        ledger.found(&[Some(number)], ledger.moment());
         assert_eq!(ledger.verdict().returned, 1);
     }
 
@@ -176,7 +195,7 @@ mod tests {
         let ledger = Ledger::default();
         let refused = ledger.begin();
         ledger.refused(refused);
-        ledger.found(&[Some(refused), None, Some(99)]);
+        ledger.found(&[Some(refused), None, Some(99)], 0);
         assert_eq!(ledger.verdict().strangers, 3);
     }
 }

@@ -175,11 +175,12 @@ impl Stage {
 
     /// Fetches what a mailbox holds now and deletes it. Says how much that was; none where it failed.
     async fn empty<T: Target>(&self, target: &T, mailbox: u32) -> Option<usize> {
+        let moment = self.ledger.moment();
         let (asked, fetched) = timed(target.fetch(mailbox)).await;
         let found = self.judge(fetched)?;
         self.note(|outcome| outcome.fetches.add(asked));
         let (handles, numbers) = split(found);
-        self.ledger.found(&numbers);
+        self.ledger.found(&numbers, moment);
         if numbers.is_empty() {
             return Some(0);
         }

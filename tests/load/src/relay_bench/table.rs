@@ -54,7 +54,10 @@ pub fn run() -> anyhow::Result<()> {
                         );
                         measured.push(result);
                     }
-                    Err(error) => drop(failed.insert(system.name(), format!("{error:#}"))),
+                    Err(error) => {
+                        eprintln!("{}: {error:#}", system.name());
+                        failed.insert(system.name(), format!("{error:#}"));
+                    }
                 }
             }
         }
