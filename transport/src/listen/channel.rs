@@ -373,7 +373,7 @@ async fn call<S: Service>(
     answers: Arc<Account>,
     number: u32,
     request: Request,
-    _request: Hold,
+    _held: Hold,
 ) -> Option<Answered> {
     let answered = pin!(async {
         match request {
