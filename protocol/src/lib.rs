@@ -25,3 +25,4 @@ pub mod op;
 pub mod time;
 #[cfg(feature = "vectors")]
 pub mod vectors;
+pub mod witness;

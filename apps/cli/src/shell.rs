@@ -5,6 +5,7 @@
 use std::io::{self, BufRead, Read as _, Write as _};
 
 use clap::Parser as _;
+use poterne_client_core::hygiene::wipe_stack;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
@@ -34,6 +35,8 @@ pub fn run(app: &mut App, form: Form, at_terminal: bool) -> Result<(), Failure> 
         if at_terminal {
             write!(io::stderr(), "{PROMPT}").ok();
         }
+        // A shell may wait for hours: what the last line left below lies here until then.
+        wipe_stack();
         match next_line(&mut lines)? {
             Next::End => return Ok(()),
             Next::Line(line) if at_terminal && ENDS.contains(&line.trim()) => return Ok(()),

@@ -10,6 +10,7 @@ use crate::answer_box::AnswerRelay;
 use crate::dh::DhPublic;
 use crate::notice::head::SUITE;
 use crate::notice::{NoticeHash, Version};
+use crate::request::Reveal;
 use crate::seal::TAG_BYTES;
 
 /// Bytes of the commitment to the HPKE context.
@@ -51,7 +52,7 @@ pub(crate) struct FirstContact {
     pub(crate) flags: RequestFlags,
     pub(crate) language: [u8; 4],
     pub(crate) sent_at_minutes: u32,
-    pub(crate) reveal: [u8; 16],
+    pub(crate) reveal: Reveal,
     pub(crate) commitment: [u8; 16],
     pub(crate) answer_relays: [AnswerRelay; 2],
     pub(crate) text: Zeroizing<Vec<u8>>,
@@ -64,7 +65,7 @@ impl FirstContact {
         writer.u16(self.echoed_version.root).u16(self.echoed_version.serial).u32(self.echoed_version.counter);
         writer.put(&self.echoed_hash.0).put(self.ratchet_key.as_bytes()).put(&self.lasting_key.0);
         writer.u16(self.flags.0).put(&self.language).u32(self.sent_at_minutes);
-        writer.put(&self.reveal).put(&self.commitment);
+        writer.put(self.reveal.expose()).put(&self.commitment);
         writer.u8(self.answer_relays[0].number).u8(self.answer_relays[1].number);
         writer.put(&self.answer_relays[0].own.0).put(&self.answer_relays[1].own.0);
         writer.var(&self.text).pad_to(TEXT_BYTES);
@@ -87,7 +88,7 @@ impl FirstContact {
             flags: RequestFlags(reader.u16()?),
             language: reader.array()?,
             sent_at_minutes: reader.u32()?,
-            reveal: reader.array()?,
+            reveal: Reveal::from_bytes(&reader.array()?),
             commitment: reader.array()?,
             answer_relays: read_relays(&mut reader)?,
             text: Zeroizing::new(reader.var(REQUEST_TEXT_BYTES, "text")?.to_vec()),

@@ -83,7 +83,7 @@ pub(crate) fn establish(with: &Transcript, kem: &[u8; 32], dh: &[u8; 32]) -> Est
         chain: ChainKey(nth(&output[..], 1)),
         header: nth(&output[..], 2),
         mailbox: nth(&output[..], 3),
-        id: *nth(&output[..], 4).expose(),
+        id: output[4 * 32..].try_into().expect("the last 32 of 160 bytes"),
     }
 }
 

@@ -4,12 +4,13 @@
 //! a derived check of 32 bytes is compared in constant time, and exactly one lock is opened at the end. A lock page
 //! that nobody uses is random bytes, as a used one looks.
 
-use argon2::{Algorithm, Argon2, Version};
+use argon2::{Algorithm, Argon2, Block, Version};
 use chacha20poly1305::{AeadInOut, KeyInit, Tag, XChaCha20Poly1305, XNonce};
 use poterne_protocol::kdf::kdf;
+use poterne_protocol::witness;
 use rand_core::CryptoRng;
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::disk::{Disk, DiskError};
 use super::header::Header;
@@ -34,11 +35,32 @@ impl Master {
     pub(super) fn stretch(passphrase: &[u8], header: &Header) -> Option<Self> {
         let params = argon2::Params::new(header.params.memory_kib(), header.params.passes(), 1, Some(32))
             .expect("the header's bounds lie within those of Argon2");
+        let mut memory = Memory::of(params.block_count())?;
         let mut master = Zeroizing::new([0; 32]);
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-            .hash_password_into(passphrase, &header.salt, &mut master[..])
+            .hash_password_into_with_memory(passphrase, &header.salt, &mut master[..], &mut memory.0[..])
             .ok()?;
+        witness::note(&master[..]);
         Some(Self(master))
+    }
+}
+
+/// The memory that a guess works in; the master key follows from its end, so it is wiped.
+struct Memory(Vec<Block>);
+
+impl Memory {
+    /// `None` when it can't be had.
+    fn of(blocks: usize) -> Option<Self> {
+        let mut memory = Vec::new();
+        memory.try_reserve_exact(blocks).ok()?;
+        memory.resize(blocks, Block::default());
+        Some(Self(memory))
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.0.iter_mut().for_each(Zeroize::zeroize);
     }
 }
 

@@ -5,6 +5,7 @@
 //! keystream, and a page whose parent is gone can be opened by nobody.
 
 use chacha20poly1305::{AeadInOut, KeyInit, Tag, XChaCha20Poly1305, XNonce};
+use poterne_protocol::witness;
 use rand_core::CryptoRng;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -28,6 +29,7 @@ impl PageKey {
     pub(super) fn generate(rng: &mut impl CryptoRng) -> Self {
         let mut key = Self(Box::new([0; 32]));
         rng.fill_bytes(&mut key.0[..]);
+        witness::note(&key.0[..]);
         key
     }
 
@@ -37,6 +39,7 @@ impl PageKey {
             return None;
         }
         key.0.copy_from_slice(bytes);
+        witness::note(bytes);
         Some(key)
     }
 
