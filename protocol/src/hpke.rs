@@ -47,7 +47,7 @@ pub fn setup_receiver(
     if !contributes(ciphertext.as_bytes()) {
         return Err(Refused);
     }
-    let secret = secret.for_hpke.get_or_init(|| Box::new(expand(secret)));
+    let secret = secret.for_hpke(|| expand(secret));
     let encapsulated = <XWing as Kem>::EncappedKey::from_bytes(ciphertext.as_bytes()).map_err(|_| Refused)?;
     ::hpke::setup_receiver::<_, _, XWing>(&OpModeR::Base, secret, &encapsulated, info)
         .map(Receiver)

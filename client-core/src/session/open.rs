@@ -5,7 +5,6 @@
 
 use poterne_protocol::codec::DecodeError;
 use poterne_protocol::envelope::SealedEnvelope;
-use poterne_protocol::kem::KemSecret;
 use poterne_protocol::time::Day;
 use zeroize::Zeroizing;
 
@@ -202,10 +201,8 @@ impl Session {
     fn begin_chain(&mut self, chain: u32, header: &Header, today: Day) -> Result<(), OpenError> {
         let n = header.n;
         let sending = self.sending.as_mut().ok_or(OpenError::NotOurs)?;
-        let seed = sending.seed.take().ok_or(OpenError::NotOurs)?;
-        let shared = KemSecret::from_seed(seed.expose())
-            .decapsulate(&header.ct)
-            .map_err(|_| OpenError::Spoilt { chain, n })?;
+        let secret = sending.secret.take().ok_or(OpenError::NotOurs)?;
+        let shared = secret.decapsulate(&header.ct).map_err(|_| OpenError::Spoilt { chain, n })?;
         let step = step(&self.root, &shared, &sending.ek, &header.ct, &header.ek);
         if chain == 1 {
             self.follow_ups = header.previous;

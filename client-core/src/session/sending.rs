@@ -18,8 +18,8 @@ pub(super) struct Sending {
     pub(super) next: u32,
     /// None in chain 0, whose header key is the answer's and whose mailbox is the answer box.
     pub(super) keys: Option<(Secret, Secret)>,
-    /// The seed of dk_i, until the peer's next chain was opened with it.
-    pub(super) seed: Option<Secret>,
+    /// dk_i, until the peer's next chain was opened with it.
+    pub(super) secret: Option<KemSecret>,
     pub(super) ek: KemPublic,
     pub(super) ct: KemCiphertext,
     pub(super) previous: u32,
@@ -36,7 +36,7 @@ impl Sending {
             chain,
             next: 0,
             keys: None,
-            seed: Some(Secret::from_bytes(secret.expose_seed())),
+            secret: Some(secret.clone()),
             ek,
             ct,
             previous: 0,

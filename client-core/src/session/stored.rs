@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use poterne_protocol::kem::KemCiphertext;
+use poterne_protocol::kem::{KemCiphertext, KemSecret};
 use poterne_protocol::time::Day;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
@@ -155,7 +155,7 @@ impl From<&Sending> for PlainSending {
             chain: *state.chain.0.expose(),
             next: state.next,
             keys: keys.map(|(header, mailbox)| (*header.expose(), *mailbox.expose())),
-            seed: state.seed.as_ref().map(|seed| *seed.expose()),
+            seed: state.secret.as_ref().map(|secret| *secret.expose_seed()),
             ek: state.ek.as_bytes().to_vec(),
             ct: state.ct.as_bytes().to_vec(),
             previous: state.previous,
@@ -177,7 +177,7 @@ impl TryFrom<&PlainSending> for Sending {
             chain: ChainKey(Secret::from_bytes(&plain.chain)),
             next: plain.next,
             keys: keys.map(|(header, mailbox)| (Secret::from_bytes(header), Secret::from_bytes(mailbox))),
-            seed: plain.seed.as_ref().map(Secret::from_bytes),
+            secret: plain.seed.as_ref().map(KemSecret::from_seed),
             ek: stored::kem_public(&plain.ek)?,
             ct: KemCiphertext::from(stored::array(&plain.ct)?),
             previous: plain.previous,
