@@ -51,12 +51,16 @@ impl PendingRequest {
         let (nonce, _) = split_nonce(envelope);
         let text = open_whole(key(nonce, &self.handshake).expose(), envelope)
             .map_err(|_| ClaimedError::NotOpened)?;
-        let mut reader = Reader::new(&text);
-        match (reader.u8()?, reader.u8()?) {
-            (VERSION, TYPE_CLAIMED) => Ok(Claimed { lease: reader.u32()? }),
-            (VERSION, value) => Err(DecodeError::UnknownType { value }.into()),
-            (version, _) => Err(DecodeError::Version { version }.into()),
-        }
+        parse(&text).map_err(ClaimedError::Decode)
+    }
+}
+
+pub(crate) fn parse(text: &[u8]) -> Result<Claimed, DecodeError> {
+    let mut reader = Reader::new(text);
+    match (reader.u8()?, reader.u8()?) {
+        (VERSION, TYPE_CLAIMED) => Ok(Claimed { lease: reader.u32()? }),
+        (VERSION, value) => Err(DecodeError::UnknownType { value }),
+        (version, _) => Err(DecodeError::Version { version }),
     }
 }
 

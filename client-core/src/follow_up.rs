@@ -192,7 +192,7 @@ pub(crate) struct PlainReader {
     unused: Vec<(u16, [u8; 32])>,
 }
 
-fn parse(n: u16, text: &[u8]) -> Result<FollowUp, DecodeError> {
+pub(crate) fn parse(n: u16, text: &[u8]) -> Result<FollowUp, DecodeError> {
     let mut reader = Reader::new(text);
     let version = reader.u8()?;
     if version != VERSION {

@@ -30,6 +30,8 @@ pub mod log_envelope;
 pub mod notice;
 pub mod outbox;
 pub mod passphrase;
+#[cfg(feature = "vectors")]
+pub mod probe;
 pub mod reach;
 pub mod records;
 pub mod request;

@@ -126,7 +126,7 @@ impl Entry {
         Ok((entry, kdf::hash(&[signed, &signature])))
     }
 
-    fn write(&self) -> Writer {
+    pub(crate) fn write(&self) -> Writer {
         let mut writer = Writer::with_capacity(WHOLE_BYTES);
         writer.u8(VERSION).u16(self.author).u32(self.sequence).put(&self.previous);
         let heads = &self.heads[..self.heads.len().min(HEADS_MAX)];
@@ -139,7 +139,7 @@ impl Entry {
         writer
     }
 
-    fn read(reader: &mut Reader) -> Result<Self, DecodeError> {
+    pub(crate) fn read(reader: &mut Reader) -> Result<Self, DecodeError> {
         let version = reader.u8()?;
         if version != VERSION {
             return Err(DecodeError::Version { version });

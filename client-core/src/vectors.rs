@@ -42,8 +42,9 @@ fn whole(vector: Vector, field: &'static str, bytes: &[u8]) -> Vector {
     vector.text(field, hex(bytes))
 }
 
-#[cfg(test)]
 pub(crate) use bodies::samples;
+pub(crate) use desk::{entry_bytes, event_bytes};
+pub(crate) use notices::{annex_bytes, root_link};
 
 /// 32 bytes that count up from `first`.
 fn counting(first: u8) -> [u8; 32] {

@@ -23,7 +23,7 @@ use crate::time::Day;
 
 const VERSION: u8 = 1;
 const SUITE: u8 = 1;
-const SIGNATURE_CONTEXT: &[u8] = b"poterne/1 descriptor";
+pub(crate) const SIGNATURE_CONTEXT: &[u8] = b"poterne/1 descriptor";
 const SIGNATURE_BYTES: usize = 64;
 const PERMITS: u8 = 1;
 

@@ -16,7 +16,26 @@ use core::fmt::Write;
 use rand_core::{TryCryptoRng, TryRng, utils};
 use serde_json::Value;
 
+use crate::descriptor::{self, RelayIdentity};
 use crate::kdf;
+use crate::op::{Answer, Request};
+
+/// One request of each kind.
+pub fn sample_requests() -> Vec<Request> {
+    operations::requests().into_iter().map(|(_, request)| request).collect()
+}
+
+/// One answer of each kind.
+pub fn sample_answers() -> Vec<Answer> {
+    operations::answers().into_iter().map(|(_, answer)| answer).collect()
+}
+
+/// A signed descriptor of day 7 with these bytes behind the identity key: whatever they are, the signature holds.
+pub fn danger_signed_descriptor(identity: &RelayIdentity, contents: &[u8]) -> Vec<u8> {
+    let body = [&[1, 1, 7, 0, 0, 0][..], &identity.public_key(), contents].concat();
+    let signature = identity.sign(&[descriptor::SIGNATURE_CONTEXT, &body].concat());
+    [&body[..], &signature].concat()
+}
 
 /// Bytes that are written out; of longer ones the hash is.
 const WRITTEN_OUT_BYTES: usize = 256;

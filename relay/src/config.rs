@@ -16,7 +16,7 @@ use poterne_relay_core::policy::Policy;
 
 use crate::store;
 
-pub use load::{ConfigError, ENVIRONMENT_PREFIX, load};
+pub use load::{ConfigError, ENVIRONMENT_PREFIX, is_accepted, load};
 pub use memory::PENDING_BYTES;
 
 /// Pages of an envelope's size in a MiB.

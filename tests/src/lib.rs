@@ -5,6 +5,7 @@
 
 pub mod cast;
 pub mod doors;
+pub mod fuzz;
 pub mod model;
 pub mod table;
 pub mod world;

@@ -5,6 +5,7 @@
 
 mod command;
 mod crates;
+mod fuzz;
 #[cfg(test)]
 mod house;
 mod model;
@@ -30,7 +31,7 @@ Usage: cargo xtask COMMAND
   test [STEP..]  everything that must hold before a change lands, or some steps of it
   soak NAME      one long run with full counts
   bench NAME     one table of figures
-  fuzz [NAME]    one fuzz target (needs nightly and cargo-fuzz)
+  fuzz [NAME]    one fuzz target or all (needs nightly and cargo-fuzz)
   model [NAME]   the symbolic models, against their recorded results (needs Verifpal)";
 
 fn main() -> ExitCode {
@@ -50,7 +51,8 @@ fn dispatch(words: &[&str]) -> anyhow::Result<ExitCode> {
         ["up", "--fresh"] => up::run(true),
         ["test", steps @ ..] => test::run(steps),
         ["model", rest @ ..] => model::run(rest),
-        [kind @ ("soak" | "bench" | "fuzz"), rest @ ..] => named::run(kind, rest),
+        ["fuzz", rest @ ..] => fuzz::run(rest),
+        [kind @ ("soak" | "bench"), rest @ ..] => named::run(kind, rest),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(ExitCode::SUCCESS)

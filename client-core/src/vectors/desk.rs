@@ -1,5 +1,6 @@
 //! The desk log and attachments.
 
+use poterne_protocol::codec::Writer;
 use poterne_protocol::kem::KemSecret;
 use poterne_protocol::vectors::Vector;
 
@@ -40,11 +41,30 @@ fn events(it: &Asked) -> Vec<Event> {
     ]
 }
 
+fn entry(it: &Asked) -> Entry {
+    let heads = vec![LogHead { index: 1, sequence: 2, hash: [3; 8] }];
+    Entry { author: 258, sequence: 9, previous: counting(1), heads, events: events(it) }
+}
+
+/// The plaintext of an entry, without its signature.
+pub(crate) fn entry_bytes() -> Vec<u8> {
+    entry(&ask(4)).write().into_vec()
+}
+
+/// The bytes of one event of each type.
+pub(crate) fn event_bytes() -> Vec<Vec<u8>> {
+    let encoded = |event: Event| {
+        let mut writer = Writer::default();
+        event.write(&mut writer);
+        writer.into_vec()
+    };
+    events(&ask(4)).into_iter().map(encoded).collect()
+}
+
 fn log_entry() -> Vector {
     let it = ask(4);
     let key = SignSecret::from_seed(&counting(2));
-    let heads = vec![LogHead { index: 1, sequence: 2, hash: [3; 8] }];
-    let entry = Entry { author: 258, sequence: 9, previous: counting(1), heads, events: events(&it) };
+    let entry = entry(&it);
     let log = LogOf { desk: it.desk.id, epoch: it.desk.epoch, seed: &it.desk.seed, index: 258 };
     let (envelope, hash) = entry.seal(&log, &key, &mut rng(8)).expect("the events fit");
     let (opened, _) = Entry::open(&log, &key.public(), &envelope).expect("it was just sealed");

@@ -1,5 +1,6 @@
 //! Root sets, certificates, a notice with its annex.
 
+use poterne_protocol::codec::Writer;
 use poterne_protocol::vectors::Vector;
 
 use super::{counting, whole};
@@ -26,6 +27,18 @@ fn rotated(desk: &Desk) -> (RootSet, RootLink) {
     (next, link)
 }
 
+/// The bytes of a link of a root chain.
+pub(crate) fn root_link(desk: &Desk) -> Vec<u8> {
+    let mut writer = Writer::default();
+    rotated(desk).1.write(&mut writer);
+    writer.into_vec()
+}
+
+/// The bytes of an annex with an entry of each type.
+pub(crate) fn annex_bytes(desk: &Desk) -> Vec<u8> {
+    annex_of(desk).encode()
+}
+
 fn root_set() -> Vector {
     let keys = [1, 2, 3].map(|first| SignSecret::from_seed(&counting(first)).public());
     let set = RootSet::first(2, keys.to_vec()).expect("two of three");
@@ -35,7 +48,7 @@ fn root_set() -> Vector {
 fn certificates() -> Vector {
     let desk = Desk::new(1);
     let certificate = desk.certificate(1);
-    let mut encoded = poterne_protocol::codec::Writer::default();
+    let mut encoded = Writer::default();
     certificate.write(&mut encoded);
     let last = Epoch { day: TODAY + 8, generation: 2 };
     let device = DeviceCertificate::sign(&desk.coordinator, &desk.id, 1, 258, DhPublic(counting(3)), last);

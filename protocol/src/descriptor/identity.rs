@@ -41,7 +41,7 @@ impl RelayIdentity {
         Pin::of(&self.public_key())
     }
 
-    pub(super) fn sign(&self, text: &[u8]) -> [u8; 64] {
+    pub(crate) fn sign(&self, text: &[u8]) -> [u8; 64] {
         self.0.sign(text).to_bytes()
     }
 }

@@ -93,7 +93,7 @@ fn close() -> Request {
     Request::Close(Close { steward: StewardKey::from_bytes(&[7; 32]), mailbox: hashes(Kind::Intake) })
 }
 
-fn requests() -> Vec<(&'static str, Request)> {
+pub(super) fn requests() -> Vec<(&'static str, Request)> {
     let value = || vec![9, 8].into();
     let steward = StewardKey::from_bytes(&[6; 32]);
     let token = LeaseToken([6; 16]);
@@ -148,7 +148,7 @@ fn statuses() -> Answer {
     Answer::Status(vec![Stored, Gone, Claimed, Unknown])
 }
 
-fn answers() -> Vec<(&'static str, Answer)> {
+pub(super) fn answers() -> Vec<(&'static str, Answer)> {
     vec![
         ("done", Answer::Done),
         ("stored", Answer::Stored),

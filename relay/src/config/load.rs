@@ -54,6 +54,11 @@ pub fn load(path: &Path) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
+/// Whether a config file of this text, with the environment, would be taken.
+pub fn is_accepted(text: &str) -> bool {
+    parse(text).is_ok_and(|config| check(&config).is_ok())
+}
+
 fn parse(text: &str) -> Result<Config, Box<figment::Error>> {
     Figment::from(Serialized::defaults(Config::default()))
         .merge(Toml::string(text))
