@@ -4,6 +4,7 @@
 
 mod attachments;
 mod canaries;
+mod cores;
 mod first_light;
 mod killed;
 mod photos;
