@@ -8,4 +8,5 @@ pub mod doors;
 pub mod fuzz;
 pub mod model;
 pub mod table;
+pub mod timing;
 pub mod world;

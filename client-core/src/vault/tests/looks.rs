@@ -31,6 +31,54 @@ fn a_used_slot_and_an_unused_one_are_both_uniform_bytes() {
     }
 }
 
+/// A vault of eight slots in which so many are used.
+fn vault_of_eight(used: usize, seed: u64) -> Vault<MemoryDisk> {
+    let params = Params::new(MEMORY_KIB_MIN, 1, 8, SLOT_PAGES_MIN).unwrap();
+    let disk = MemoryDisk::new(params.file_bytes());
+    let mut vault = Vault::format(disk, params, PASSPHRASE, &mut rng(seed)).unwrap();
+    let mut others: Vec<[u8; 8]> = Vec::new();
+    for number in seed * 1000.. {
+        if others.len() + 1 == used {
+            break;
+        }
+        // A slot is taken at a random place, which may be one that is used already.
+        vault.add_slot(&number.to_le_bytes(), OnOpening::Nothing, &mut rng(number)).unwrap();
+        others.push(number.to_le_bytes());
+        let disk = vault.into_disk();
+        others.retain(|passphrase| Vault::open(disk.clone(), passphrase).is_ok());
+        vault = Vault::open(disk, PASSPHRASE).unwrap();
+    }
+    for passphrase in &others {
+        let mut other = Vault::open(vault.into_disk(), passphrase).unwrap();
+        put(&mut other, b"k", &[0; 50_000]);
+        vault = Vault::open(other.into_disk(), PASSPHRASE).unwrap();
+    }
+    vault
+}
+
+/// Chi-square of two samples of bytes against each other, 255 degrees of freedom.
+fn difference(left: &[u8], right: &[u8]) -> f64 {
+    let count = |bytes: &[u8]| {
+        let mut counts = [0f64; 256];
+        bytes.iter().for_each(|byte| counts[usize::from(*byte)] += 1.0);
+        counts
+    };
+    let terms = count(left).into_iter().zip(count(right));
+    terms.map(|(left, right)| (left - right).powi(2) / (left + right).max(1.0)).sum()
+}
+
+#[test]
+fn one_used_slot_and_eight_give_the_same_statistics_of_bytes() {
+    let images = |used| [1, 2].map(|seed| vault_of_eight(used, seed).into_disk().image()[PAGE_BYTES..].to_vec());
+    let (one, eight) = (images(1).concat(), images(8).concat());
+    assert!(difference(&one, &eight) < SUSPICIOUS);
+    for (left, right) in one.chunks(32 * PAGE_BYTES).zip(eight.chunks(32 * PAGE_BYTES)) {
+        assert!(chi_square(left) < SUSPICIOUS && chi_square(right) < SUSPICIOUS);
+        // The first page of each slot is where a lock may lie.
+        assert!(difference(&left[..2 * PAGE_BYTES], &right[..2 * PAGE_BYTES]) < SUSPICIOUS);
+    }
+}
+
 #[test]
 fn each_byte_of_a_lock_and_a_root_is_uniform_over_many_vaults() {
     let images: Vec<_> = (0..400)
