@@ -1,4 +1,4 @@
-//! Runs that have a name: `soak NAME`, `bench NAME`, `fuzz [NAME]`. Only what exists is listed.
+//! Runs that have a name: `soak NAME`, `bench NAME`. Only what exists is listed.
 
 use std::process::{Command, ExitCode};
 
@@ -22,6 +22,13 @@ const RUNS: &[Run] = &[
         &ATTACHMENTS,
         &[("POTERNE_PHOTO_KILLS", "5")],
     ),
+    Run {
+        kind: "bench",
+        name: "crypto",
+        about: "a conversation's set-up and turns against their primitives, and against other protocols",
+        cargo_words: &CRYPTO,
+        environment: &[],
+    },
     soak(
         "crashes",
         "a home cut off before and within every write of a story, on both sides",
@@ -46,6 +53,12 @@ const RUNS: &[Run] = &[
     soak("hostile", "what hostile clients try, with their waits", &HOSTILE, &[]),
     soak("idle", "10,000 clients that wait for news", &IDLE, &[("POTERNE_IDLE_CLIENTS", "10000")]),
     soak("kills", "50 SIGKILLs under load", &KILLS, &[("POTERNE_KILLS", "50")]),
+    soak(
+        "mutants",
+        "changes in codec, ratchet and relay rules that tests must notice (needs cargo-mutants)",
+        &MUTANTS,
+        &[],
+    ),
     soak("power", "60 power cuts under a real file system", &POWER, &[("POTERNE_POWER_CUTS", "60")]),
     soak(
         "steady",
@@ -53,12 +66,21 @@ const RUNS: &[Run] = &[
         &STEADY,
         &[("POTERNE_STEADY_SECS", "600")],
     ),
+    soak("timing", "whether time tells a secret, with a planted leak that must be found", &TIMING, &[]),
     soak("world", "200 seeds of every simulated world", &WORLD, &[("POTERNE_SEEDS", "200")]),
 ];
 
 const ATTACHMENTS: [&str; 6] = ["test", "--package", "poterne-tests", "--test", "doors", "attachments::"];
 const BENCH_RELAY: [&str; 6] = of_load("poterne-relay-bench");
 const BENCH_STORE: [&str; 6] = of_load("poterne-store-bench");
+const CRYPTO: [&str; 6] = [
+    "run",
+    "--release",
+    "--manifest-path",
+    "tests/peers/crypto/Cargo.toml",
+    "--target-dir",
+    "target/peers",
+];
 const CRASHES: [&str; 6] = ["test", "--package", "poterne-tests", "--test", "machines", "crash::"];
 const DRAIN: [&str; 6] = of_soaks("drain::");
 const ERASURE: [&str; 6] = of_soaks("erasure::");
@@ -68,8 +90,10 @@ const FLIPS: [&str; 6] = of_soaks("flips::");
 const HOSTILE: [&str; 5] = ["test", "--package", "poterne-hostile", "--test", "hostile"];
 const IDLE: [&str; 6] = of_soaks("idle::");
 const KILLS: [&str; 6] = of_soaks("kills::");
+const MUTANTS: [&str; 5] = ["mutants", "--jobs", "1", "--output", "target"];
 const POWER: [&str; 5] = ["test", "--package", "poterne-hostile", "--test", "power_cut"];
 const STEADY: [&str; 6] = of_soaks("steady::");
+const TIMING: [&str; 6] = ["run", "--release", "--package", "poterne-tests", "--example", "timing"];
 const WORLD: [&str; 5] = ["test", "--package", "poterne-tests", "--test", "*_world"];
 
 /// A program of the load generator's; docs/benchmarks.md says what it measures.
@@ -102,7 +126,7 @@ const SOAK: (&str, &str) = ("POTERNE_SOAK", "1");
 pub fn run(kind: &str, rest: &[&str]) -> anyhow::Result<ExitCode> {
     match pick(RUNS, kind, rest) {
         Ok(found) => {
-            if found.kind == "soak" {
+            if found.kind == "soak" && found.cargo_words.first() == Some(&"test") {
                 // Tests of the binaries start those of the dev profile.
                 run_command(&mut cargo(&["build", "--bins", "--quiet"]))?;
                 run_command(soaking(found).env(SOAK.0, SOAK.1))?;
@@ -149,7 +173,7 @@ mod tests {
 
     const SOME: &[Run] = &[
         Run { kind: "soak", name: "world", about: "200 seeds", cargo_words: &["test"], environment: &[] },
-        Run { kind: "fuzz", name: "", about: "every target", cargo_words: &["run"], environment: &[] },
+        Run { kind: "bench", name: "", about: "every table", cargo_words: &["run"], environment: &[] },
     ];
 
     #[test]
@@ -160,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_run_without_a_name_needs_none() {
-        assert_eq!(pick(SOME, "fuzz", &[]).map(|run| run.about), Ok("every target"));
+        assert_eq!(pick(SOME, "bench", &[]).map(|run| run.about), Ok("every table"));
     }
 
     #[test]
@@ -171,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_kind_without_runs_says_so() {
-        let complaint = pick(SOME, "bench", &[]).err().unwrap();
-        assert_eq!(complaint, "`cargo xtask bench` needs a name. This version of the project has none.");
+        let complaint = pick(SOME, "drill", &[]).err().unwrap();
+        assert_eq!(complaint, "`cargo xtask drill` needs a name. This version of the project has none.");
     }
 }
