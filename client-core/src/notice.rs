@@ -127,7 +127,7 @@ impl Notice {
 
     /// The notice for the vault: its head's bytes.
     pub fn to_stored(&self) -> Zeroizing<Vec<u8>> {
-        Zeroizing::new(self.head.encode())
+        self.head.encode()
     }
 
     /// The notice out of the vault. It is believed as it stands: only the vault's owner could write there.

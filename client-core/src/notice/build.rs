@@ -7,6 +7,7 @@ use poterne_protocol::envelope::SealedEnvelope;
 use poterne_protocol::kem::KemPublic;
 use poterne_protocol::keys::WriteKey;
 use rand_core::CryptoRng;
+use zeroize::Zeroizing;
 
 use super::annex::{self, Annex, PARTS_MAX};
 use super::head::{Head, Revocations, Version};
@@ -86,7 +87,7 @@ impl NoticeDraft {
     ) -> Result<Published, BuildError> {
         self.check(coordinator)?;
         let annex = self.annex.encode();
-        let mut texts = annex::split(&annex);
+        let mut texts: Vec<_> = annex::split(&annex).into_iter().map(Zeroizing::new).collect();
         if texts.len() > PARTS_MAX {
             return Err(BuildError::AnnexTooLong);
         }
@@ -140,7 +141,7 @@ impl NoticeDraft {
     }
 }
 
-fn padded(head: &Head) -> Result<Vec<u8>, BuildError> {
+fn padded(head: &Head) -> Result<Zeroizing<Vec<u8>>, BuildError> {
     let mut bytes = head.encode();
     if bytes.len() > WHOLE_BYTES {
         return Err(BuildError::HeadTooLong { extra: bytes.len() - WHOLE_BYTES });

@@ -10,6 +10,7 @@ use poterne_protocol::kem::KemPublic;
 use poterne_protocol::keys::WriteKey;
 use poterne_protocol::time::{Day, UnixTime};
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 use super::{NoticeHash, RelayEntry, relays};
 use crate::desk::certificate::CoordinatorCertificate;
@@ -125,10 +126,10 @@ impl Head {
     }
 
     /// The head's bytes, signature included, without padding.
-    pub fn encode(&self) -> Vec<u8> {
+    pub fn encode(&self) -> Zeroizing<Vec<u8>> {
         let mut writer = self.unsigned();
         writer.put(&self.signature);
-        writer.into_vec()
+        writer.into_secret()
     }
 
     pub(crate) fn sign(&mut self, coordinator: &SignSecret) {
