@@ -15,9 +15,9 @@ pub use talk::{SetUp, Talk, part, talk};
 use crate::attachment::Descriptor;
 use crate::body::Body;
 use crate::body::kinds::HandOver;
+use crate::desk::DeviceCertificate;
 use crate::desk::certificate::CoordinatorCertificate;
 use crate::desk::roots::{RootLink, RootSet, Signatures};
-use crate::desk::DeviceCertificate;
 use crate::fixture;
 use crate::intake::OpenedRequest;
 use crate::log_envelope::{Entry, Event};
@@ -72,7 +72,7 @@ pub fn certificates(bytes: &[u8]) {
 /// The head of a notice, and a stored notice, which is one.
 pub fn notice_head(bytes: &[u8]) {
     if let Ok(head) = Head::parse(bytes) {
-        assert_eq!(head.encode(), bytes);
+        assert_eq!(*head.encode(), bytes);
         let _ = head.is_signed();
     }
     if let Ok(notice) = Notice::from_stored(bytes) {

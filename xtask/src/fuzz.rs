@@ -30,7 +30,10 @@ pub fn run(words: &[&str]) -> anyhow::Result<ExitCode> {
         _ => (vec![], RUNS),
     };
     if wanted.is_empty() || !wanted.iter().all(|name| targets.contains(name)) {
-        eprintln!("`cargo xtask fuzz` takes a target and a number of runs. The targets: {}", targets.join(", "));
+        eprintln!(
+            "`cargo xtask fuzz` takes a target and a number of runs. The targets: {}",
+            targets.join(", ")
+        );
         return Ok(ExitCode::from(2));
     }
     if !is_installed("cargo-fuzz") || !has_nightly() {
@@ -49,7 +52,9 @@ fn targets() -> anyhow::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(farm_dir().join("fuzz_targets"))? {
         let path = entry?.path();
-        names.push(path.file_stem().and_then(|stem| stem.to_str()).context("the name of a target")?.to_owned());
+        names.push(
+            path.file_stem().and_then(|stem| stem.to_str()).context("the name of a target")?.to_owned(),
+        );
     }
     names.sort();
     Ok(names)
@@ -70,9 +75,15 @@ fn farm(name: &str, runs: &str) -> anyhow::Result<Command> {
     let found = built.join("corpus").join(name);
     fs::create_dir_all(&found)?;
     let shown = |path: PathBuf| path.to_string_lossy().into_owned();
-    let mut words: Vec<String> = ["run", "nightly", "cargo", "fuzz", "run", "--sanitizer", "none"].map(String::from).to_vec();
+    let mut words: Vec<String> =
+        ["run", "nightly", "cargo", "fuzz", "run", "--sanitizer", "none"].map(String::from).to_vec();
     words.extend(["--fuzz-dir".to_owned(), shown(farm_dir()), "--target-dir".to_owned(), shown(built)]);
-    words.extend([name.to_owned(), shown(found), shown(farm_dir().join("corpus").join(name)), "--".to_owned()]);
+    words.extend([
+        name.to_owned(),
+        shown(found),
+        shown(farm_dir().join("corpus").join(name)),
+        "--".to_owned(),
+    ]);
     words.extend([format!("-runs={runs}"), format!("-max_len={INPUT_BYTES_MAX}")]);
     words.extend([format!("-timeout={TIMEOUT_SECS}"), "-print_final_stats=1".to_owned()]);
     let mut farm = command("rustup", &words);

@@ -11,8 +11,8 @@ use crate::body::PartMark;
 use crate::dh::DhPublic;
 use crate::fixture::{self, Asked, Desk};
 use crate::notice::{NoticeHash, Version, annex};
-use crate::request::{RequestFlags, Reveal};
 use crate::request::layout::FirstContact;
+use crate::request::{RequestFlags, Reveal};
 use crate::session::header::{AnswerHeader, Header};
 use crate::vectors;
 

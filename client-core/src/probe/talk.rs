@@ -61,11 +61,7 @@ impl SetUp {
     }
 
     /// Opens M0.
-    pub fn open(
-        &self,
-        key: &IntakeKey,
-        envelope: &SealedEnvelope,
-    ) -> Result<OpenedRequest, IntakeError> {
+    pub fn open(&self, key: &IntakeKey, envelope: &SealedEnvelope) -> Result<OpenedRequest, IntakeError> {
         key.open(envelope)
     }
 
@@ -82,4 +78,3 @@ impl SetUp {
 pub fn part(text: &str) -> Part {
     fixture::part(text)
 }
-

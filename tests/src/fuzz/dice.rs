@@ -21,6 +21,11 @@ impl<'a> Dice<'a> {
         *first
     }
 
+    /// Whether the next byte is a multiple of `n`.
+    pub(super) fn one_in(&mut self, n: u8) -> bool {
+        self.byte().is_multiple_of(n)
+    }
+
     /// A number below `bound`, which is not 0.
     pub(super) fn below(&mut self, bound: usize) -> usize {
         let drawn = u32::from_le_bytes([self.byte(), self.byte(), 0, 0]);

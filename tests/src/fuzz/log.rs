@@ -67,7 +67,7 @@ fn write_segment(disk: &SimDisk, number: usize, dice: &mut Dice) {
         write_page(&*file, *page, &header.encode()[..]);
     }
     while at + 1 < PAGES && !dice.is_empty() {
-        if dice.byte() % 4 == 0 {
+        if dice.one_in(4) {
             let mut raw = [dice.byte(); PAGE_BYTES];
             let own = dice.bytes(200);
             raw[..own.len()].copy_from_slice(own);
@@ -97,7 +97,7 @@ fn block(dice: &mut Dice, room: PageNumber) -> (BlockBuilder, PageNumber) {
         if record.is_empty() || !builder.fits(1, BlockBuilder::cost(&record)) {
             continue;
         }
-        let attaches = attached < room && dice.byte() % 2 == 0;
+        let attaches = attached < room && dice.one_in(2);
         attached += PageNumber::from(builder.push(&record, attaches).is_some());
     }
     (builder, attached)

@@ -72,7 +72,7 @@ pub(super) fn ratchet(bytes: &[u8]) {
     let recorded = recorded();
     let mut dice = Dice::new(bytes);
     let turn = dice.below(recorded.ends.len());
-    let is_requester = dice.byte() % 2 == 0;
+    let is_requester = dice.one_in(2);
     let mut end = recorded.ends[turn][usize::from(!is_requester)].clone();
     let mut opened = BTreeSet::new();
     for _ in 0..STEPS_MAX {

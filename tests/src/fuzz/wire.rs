@@ -115,7 +115,7 @@ pub(super) fn frame(bytes: &[u8]) {
         assert_eq!(frame.encode(), bytes);
     }
     let mut dice = Dice::new(bytes);
-    let mut decoder = if dice.byte() % 2 == 0 { FrameDecoder::for_relay() } else { FrameDecoder::for_client() };
+    let mut decoder = if dice.one_in(2) { FrameDecoder::for_relay() } else { FrameDecoder::for_client() };
     while !dice.is_empty() {
         if dice.byte() == 0 {
             decoder.channel_stands();
