@@ -28,7 +28,11 @@ fn main() -> ExitCode {
     is_good &= planted > LEAK_T;
     let [one, eight] = measure(&mut Unlock::new(1), 2 * UNLOCK_PAIRS, 5);
     let area = auc(&one, &eight);
-    println!("{:<45} AUC {area:.3} over {} pairs", "unlock, one used slot and eight", one.len().min(eight.len()));
+    println!(
+        "{:<45} AUC {area:.3} over {} pairs",
+        "unlock, one used slot and eight",
+        one.len().min(eight.len())
+    );
     is_good &= UNLOCK_AUC.contains(&area);
     if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -44,7 +44,8 @@ pub fn judge(question: &mut dyn Question, count: usize, seed: u64) -> f64 {
     let all: Vec<f64> = times.concat();
     let crop = |percent| {
         let bound = percentile(&all, percent);
-        let below = |case: usize| times[case].iter().copied().filter(|time| *time <= bound).collect::<Vec<_>>();
+        let below =
+            |case: usize| times[case].iter().copied().filter(|time| *time <= bound).collect::<Vec<_>>();
         welch_t(&below(0), &below(1)).abs()
     };
     CROPS_PERCENT.into_iter().map(crop).fold(0.0, f64::max)

@@ -81,6 +81,8 @@ const CRYPTO: [&str; 6] = [
     "--target-dir",
     "target/peers",
 ];
+const CRYPTO: [&str; 6] =
+    ["run", "--release", "--manifest-path", "tests/peers/crypto/Cargo.toml", "--target-dir", "target/peers"];
 const CRASHES: [&str; 6] = ["test", "--package", "poterne-tests", "--test", "machines", "crash::"];
 const DRAIN: [&str; 6] = of_soaks("drain::");
 const ERASURE: [&str; 6] = of_soaks("erasure::");

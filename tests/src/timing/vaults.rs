@@ -41,7 +41,9 @@ fn filled(seed: u64, all: bool) -> MemoryDisk {
     while all && others.len() + 1 < usize::from(SLOTS) {
         others.push(format!("another passphrase {}", rng_word(&mut rng)).into_bytes());
         assert!(others.len() < FILLINGS_MAX as usize);
-        vault.add_slot(others.last().expect("it was just pushed"), OnOpening::Nothing, &mut rng).expect("there are other slots");
+        vault
+            .add_slot(others.last().expect("it was just pushed"), OnOpening::Nothing, &mut rng)
+            .expect("there are other slots");
         let disk = vault.into_disk();
         others.retain(|passphrase| Vault::open(disk.clone(), passphrase).is_ok());
         vault = Vault::open(disk, PASSPHRASE).expect("its slot was not touched");

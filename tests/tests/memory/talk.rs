@@ -12,8 +12,8 @@ use poterne_client_core::hygiene::wipe_stack;
 use poterne_client_core::records::LocalId;
 use poterne_client_core::requester::Requester;
 use poterne_client_core::transcript::{self, Content};
-use poterne_client_core::vault::{Params, Vault};
 use poterne_client_core::vault::memory::MemoryDisk;
+use poterne_client_core::vault::{Params, Vault};
 use poterne_protocol::witness;
 use poterne_tests::table::{Seat, Table};
 use rand_core::Rng as _;
@@ -55,7 +55,7 @@ fn write_down(ledger: &Ledger, secret: &[u8]) {
 /// Everything that two people do, in frames of its own, so that what it leaves behind lies below the caller's.
 #[inline(never)]
 fn converse(ledger: &Ledger) {
-    let mut table = Table::new(u64::from(std::process::id()), 2);
+    let mut table = Table::new(7, 2);
     let passphrase = text(&mut table, ledger);
     let mut desk = desk(&mut table, &passphrase);
     let vault = vault(&mut table, &passphrase);
@@ -90,11 +90,7 @@ fn vault(table: &mut Table, passphrase: &str) -> Vault<MemoryDisk> {
 }
 
 /// The machine is dropped and comes out of its vault again.
-fn restarted<M: Machine>(
-    seat: Seat<M>,
-    passphrase: &str,
-    load: impl Fn(&Vault<MemoryDisk>) -> M,
-) -> Seat<M> {
+fn restarted<M: Machine>(seat: Seat<M>, passphrase: &str, load: impl Fn(&Vault<MemoryDisk>) -> M) -> Seat<M> {
     let vault = Vault::open(seat.vault.into_disk(), passphrase.as_bytes()).unwrap();
     Seat::new(load(&vault), vault)
 }

@@ -69,7 +69,8 @@ fn difference(left: &[u8], right: &[u8]) -> f64 {
 
 #[test]
 fn one_used_slot_and_eight_give_the_same_statistics_of_bytes() {
-    let images = |used| [1, 2].map(|seed| vault_of_eight(used, seed).into_disk().image()[PAGE_BYTES..].to_vec());
+    let images =
+        |used| [1, 2].map(|seed| vault_of_eight(used, seed).into_disk().image()[PAGE_BYTES..].to_vec());
     let (one, eight) = (images(1).concat(), images(8).concat());
     assert!(difference(&one, &eight) < SUSPICIOUS);
     for (left, right) in one.chunks(32 * PAGE_BYTES).zip(eight.chunks(32 * PAGE_BYTES)) {

@@ -20,9 +20,12 @@ pub fn run() {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
     let set_up = SetUp::new(1);
     let mut ends = talk(2);
-    ends.requester.seal(&part("turn"), &mut rng).map(|sealed| {
-        ends.volunteer.open(&sealed.envelope, TODAY).expect("a true message opens");
-    }).expect("she has been answered");
+    ends.requester
+        .seal(&part("turn"), &mut rng)
+        .map(|sealed| {
+            ends.volunteer.open(&sealed.envelope, TODAY).expect("a true message opens");
+        })
+        .expect("she has been answered");
     for _ in 0..ROUNDS + WARM_UP {
         primitives(&mut times, &mut rng);
         contact(&mut times, &set_up, &mut rng);
@@ -76,7 +79,8 @@ fn turn(times: &mut Times, from: &mut Session, to: &mut Session, rng: &mut ChaCh
 
 fn report(times: &Times) {
     times.print("Poterne and its primitives");
-    let set_up = ["first contact, sealed", "first contact, opened", "first answer, sealed", "first answer, opened"];
+    let set_up =
+        ["first contact, sealed", "first contact, opened", "first answer, sealed", "first answer, opened"];
     let contact = [
         ("X-Wing keygen", 2.0),
         ("X-Wing encaps", 2.0),
