@@ -14,6 +14,11 @@ struct Run {
 }
 
 const RUNS: &[Run] = &[
+    bench(
+        "crypto",
+        "a conversation's set-up and turns against their primitives, and other protocols",
+        &CRYPTO,
+    ),
     bench("relay", "a relay with its client, against other servers with the same promise", &BENCH_RELAY),
     bench("store", "the embedded store, against what the disk itself allows", &BENCH_STORE),
     soak(
@@ -22,13 +27,6 @@ const RUNS: &[Run] = &[
         &ATTACHMENTS,
         &[("POTERNE_PHOTO_KILLS", "5")],
     ),
-    Run {
-        kind: "bench",
-        name: "crypto",
-        about: "a conversation's set-up and turns against their primitives, and against other protocols",
-        cargo_words: &CRYPTO,
-        environment: &[],
-    },
     soak(
         "crashes",
         "a home cut off before and within every write of a story, on both sides",
@@ -73,14 +71,6 @@ const RUNS: &[Run] = &[
 const ATTACHMENTS: [&str; 6] = ["test", "--package", "poterne-tests", "--test", "doors", "attachments::"];
 const BENCH_RELAY: [&str; 6] = of_load("poterne-relay-bench");
 const BENCH_STORE: [&str; 6] = of_load("poterne-store-bench");
-const CRYPTO: [&str; 6] = [
-    "run",
-    "--release",
-    "--manifest-path",
-    "tests/peers/crypto/Cargo.toml",
-    "--target-dir",
-    "target/peers",
-];
 const CRYPTO: [&str; 6] =
     ["run", "--release", "--manifest-path", "tests/peers/crypto/Cargo.toml", "--target-dir", "target/peers"];
 const CRASHES: [&str; 6] = ["test", "--package", "poterne-tests", "--test", "machines", "crash::"];

@@ -121,7 +121,7 @@ fn write_page(file: &dyn MediumFile, at: PageNumber, bytes: &[u8]) {
 fn look(store: &EmbeddedStore) {
     let Ok(state) = store.load(&MAILBOX) else { return };
     for (_, entry) in state.entries().iter() {
-        if let Ok(envelope) = store.read(entry.at) {
+        if let Ok(envelope) = store.read(entry.at, &entry.id) {
             assert_eq!(envelope.id(), entry.id, "an envelope that nobody put");
         }
     }
