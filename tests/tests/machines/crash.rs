@@ -12,8 +12,6 @@ use poterne_tests::table::{Seat, Table};
 
 use crate::people::{Asker, Desk, desk, load_desk, messages, stranger};
 
-/// Between two places at which the power goes, so that both sides' every stage is met and the test stays short.
-const STRIDE: usize = 13;
 /// Looks that a person takes before something is wrong.
 const LOOKS: usize = 40;
 const QUESTIONS: [&str; 3] = ["Help me", "question 1", "question 2"];
@@ -142,12 +140,12 @@ fn after_the_cut<M: Machine>(
     Seat::of_disk(disk, table, load)
 }
 
-/// Both ways of going at every write; in a short run at every few of them, one way after the other.
+/// Both ways of going at every write; in a short run one way after the other, each at every second write.
 fn cuts() -> Box<dyn Iterator<Item = (Cut, u64)>> {
     let both = [Cut::Before, Cut::Within];
     match std::env::var("POTERNE_CUTS").as_deref() {
         Ok("all") => Box::new((0..).flat_map(move |writes| both.map(|cut| (cut, writes)))),
-        _ => Box::new((0..).step_by(STRIDE).zip(both.into_iter().cycle()).map(|(writes, cut)| (cut, writes))),
+        _ => Box::new(both.into_iter().cycle().zip(0..)),
     }
 }
 
