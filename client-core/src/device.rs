@@ -39,6 +39,8 @@ pub use seat::{EpochGrant, Identity};
 pub use ticket::{DeviceError, Outcome, Ticket};
 pub use view::{CaseSummary, DeskWarning, QueueItem};
 
+pub use crate::notice::relays::RELAYS_MAX;
+
 use crate::clock::Clock;
 use crate::desk::epoch::Epoch;
 use crate::dh::DhSecret;
@@ -60,8 +62,6 @@ use ticket::Work;
 
 /// Seconds between two polls while the program runs.
 pub const POLL_SECS: u64 = 15;
-/// Relays of a desk at most.
-pub const RELAYS_MAX: usize = 8;
 
 /// The machine.
 pub struct Device {

@@ -46,6 +46,7 @@ mod talk;
 mod tests;
 mod thread;
 pub mod transcript;
+mod unique;
 pub mod vault;
 #[cfg(feature = "vectors")]
 pub mod vectors;

@@ -73,6 +73,9 @@ impl fmt::Display for LocalId {
     }
 }
 
+/// The prefix of a shell's own records: with a relay's pin behind it, the highest day of that relay's descriptors, u32
+/// little-endian.
+pub const DESCRIPTOR_DAY: u8 = b'r';
 /// The key of a conversation.
 pub(crate) const CONVERSATION: u8 = b'c';
 /// The key of a case.

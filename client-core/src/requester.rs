@@ -41,6 +41,7 @@ use crate::outbox::{EntryId, PutOutcome};
 use crate::reach::Reach;
 use crate::records::{LocalId, Records};
 use crate::stored::StoredError;
+use crate::unique::unique;
 use crate::vault::Batch;
 use crate::watch::{self, Watched};
 use conversation::Conversation;
@@ -499,7 +500,7 @@ impl Machine for Requester {
 
     fn addresses(&self, relay: &Pin) -> Vec<String> {
         let all = self.conversations.values().flat_map(|conversation| conversation.addresses(relay));
-        conversation::unique(all.collect())
+        unique(all)
     }
 
     fn progress(&self) -> Progress {

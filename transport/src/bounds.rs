@@ -21,8 +21,6 @@ pub const CLIENT_IDLE: Duration = Duration::from_secs(60);
 /// Until a closed connection's last packets must have left.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Calls of one client under way at the same time; further ones wait their turn. As many as a relay works on.
-pub const CALLS_UNDER_WAY: usize = 256;
 /// Bytes in flight in one stream towards a client: a full answer of 64 envelopes and its successor.
 pub const STREAM_WINDOW_BYTES: u32 = 640 * 1024;
 /// Bytes in flight in one connection towards a client, over all its streams.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use poterne_protocol::channel::ClientChannel;
 use poterne_protocol::inner::{decode_answer, encode_request};
+use poterne_protocol::limits::REQUESTS_UNDER_WAY;
 use poterne_protocol::op::{Answer, HelloAnswer, Request};
 use quinn::{Connection, Endpoint, SendStream, VarInt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -19,7 +20,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use crate::bounds::{CALL_TIMEOUT, CALLS_UNDER_WAY, CLOSE_TIMEOUT, WRITE_BATCH_BYTES};
+use crate::bounds::{CALL_TIMEOUT, CLOSE_TIMEOUT, WRITE_BATCH_BYTES};
 use crate::dial::HELLO_NUMBER;
 use crate::frames::{FrameReader, StreamError, write};
 
@@ -72,14 +73,14 @@ impl RelayClient {
         channel: ClientChannel,
         hello: HelloAnswer,
     ) -> Self {
-        let (outgoing, queue) = mpsc::channel(CALLS_UNDER_WAY);
+        let (outgoing, queue) = mpsc::channel(REQUESTS_UNDER_WAY);
         let waiting = Arc::new(Waiting::default());
         let channel = Arc::new(Mutex::new(channel));
         let tasks = [
             tokio::spawn(write_requests(send, channel.clone(), queue, waiting.clone())),
             tokio::spawn(read_answers(reader, channel, waiting.clone())),
         ];
-        let places = Arc::new(Semaphore::new(CALLS_UNDER_WAY));
+        let places = Arc::new(Semaphore::new(REQUESTS_UNDER_WAY));
         Self { inner: Arc::new(Inner { endpoint, connection, hello, places, outgoing, waiting, tasks }) }
     }
 

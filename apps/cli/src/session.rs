@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use getrandom::SysRng;
 use poterne_client_core::device::Device;
 use poterne_client_core::effect::{CallError, Machine};
+use poterne_client_core::records::DESCRIPTOR_DAY;
 use poterne_client_core::requester::Requester;
 use poterne_client_core::vault::{Batch, Vault};
 use poterne_protocol::keys::Pin;
@@ -25,10 +26,6 @@ use crate::time;
 
 /// Randomness of the operating system. A machine that has none is no place for keys: it panics there.
 pub type Rng = UnwrapErr<SysRng>;
-
-/// The key of a record of the command's own: `r` and a relay's pin hold the highest day of that relay's descriptors
-/// (u32, little-endian).
-const DESCRIPTOR_DAY: u8 = b'r';
 
 /// An open home.
 pub struct Session {

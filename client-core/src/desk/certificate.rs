@@ -56,9 +56,7 @@ impl CoordinatorCertificate {
     }
 
     fn body(&self) -> Vec<u8> {
-        let mut writer = Writer::default();
-        self.write_body(&mut writer);
-        writer.into_vec()
+        encoded(|writer| self.write_body(writer))
     }
 
     fn write_body(&self, writer: &mut Writer) {
@@ -72,17 +70,12 @@ impl CoordinatorCertificate {
 
     /// {key 32, serial 2, first day 4, last day 4, signatures}.
     pub fn encode(&self) -> Vec<u8> {
-        let mut writer = Writer::default();
-        self.write(&mut writer);
-        writer.into_vec()
+        encoded(|writer| self.write(writer))
     }
 
     /// Reads [`Self::encode`]'s bytes.
     pub fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(bytes);
-        let certificate = Self::read(&mut reader)?;
-        reader.finish()?;
-        Ok(certificate)
+        parsed(bytes, Self::read)
     }
 
     pub(crate) fn read(reader: &mut Reader) -> Result<Self, DecodeError> {
@@ -198,16 +191,29 @@ impl DeviceCertificate {
 
     /// {index 2, IK_V 32, last day 4, last generation 2, signature 64}.
     pub fn encode(&self) -> Vec<u8> {
-        let mut writer = Writer::default();
-        self.write(&mut writer);
-        writer.into_vec()
+        encoded(|writer| self.write(writer))
     }
 
     /// Reads [`Self::encode`]'s bytes.
     pub fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(bytes);
-        let certificate = Self::read(&mut reader)?;
-        reader.finish()?;
-        Ok(certificate)
+        parsed(bytes, Self::read)
     }
+}
+
+/// What `write` writes.
+fn encoded(write: impl FnOnce(&mut Writer)) -> Vec<u8> {
+    let mut writer = Writer::default();
+    write(&mut writer);
+    writer.into_vec()
+}
+
+/// What `read` reads, if nothing is left behind it.
+fn parsed<T>(
+    bytes: &[u8],
+    read: impl FnOnce(&mut Reader) -> Result<T, DecodeError>,
+) -> Result<T, DecodeError> {
+    let mut reader = Reader::new(bytes);
+    let read = read(&mut reader)?;
+    reader.finish()?;
+    Ok(read)
 }

@@ -10,8 +10,10 @@ use super::ticket::{Outcome, Work};
 use super::{Device, Purpose, stored};
 use crate::desk::epoch::Epoch;
 use crate::effect::{CallId, CallResult, Effect, Machine, Progress};
+use crate::notice::relays;
 use crate::outbox::{EntryId, PutOutcome};
 use crate::records::LocalId;
+use crate::unique::unique;
 use crate::vault::Batch;
 
 impl Machine for Device {
@@ -93,11 +95,8 @@ impl Machine for Device {
     fn addresses(&self, relay: &Pin) -> Vec<String> {
         let own = self.coordinator.iter().flat_map(|coordinator| &coordinator.relays);
         let own = own.filter(|entry| entry.pin == *relay).map(|entry| entry.at.to_string());
-        let noticed = self.seats.values().rev().filter_map(|seat| seat.grant.relay(relay));
-        let noticed = noticed.flat_map(|entry| entry.addresses.iter().filter_map(|at| at.as_host_port()));
-        let mut all: Vec<String> = own.chain(noticed.map(str::to_owned)).collect();
-        all.dedup();
-        all
+        let noticed = self.seats.values().rev().flat_map(|seat| seat.grant.notice.relays());
+        unique(own.chain(relays::hosts(noticed, relay)))
     }
 
     fn progress(&self) -> Progress {

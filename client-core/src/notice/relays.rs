@@ -51,6 +51,15 @@ impl Address {
     }
 }
 
+/// Where the relay of that pin can be reached, as some entries tell.
+pub(crate) fn hosts<'a>(
+    entries: impl IntoIterator<Item = &'a RelayEntry>,
+    pin: &Pin,
+) -> impl Iterator<Item = String> {
+    let of_relay = entries.into_iter().filter(|entry| entry.pin == *pin);
+    of_relay.flat_map(|entry| &entry.addresses).filter_map(|at| at.as_host_port()).map(str::to_owned)
+}
+
 impl RelayEntry {
     fn write(&self, writer: &mut Writer) {
         writer.u8(self.number).put(&self.pin.0).u16(self.operator);

@@ -12,13 +12,14 @@ use poterne_protocol::time::{Day, UnixTime};
 use zeroize::Zeroizing;
 
 use crate::body::kinds::ForkReport;
-use crate::notice::{Notice, NoticeError, NoticeTrust};
+use crate::notice::{Notice, NoticeError, NoticeTrust, relays};
 use crate::outbox::EntryId;
 use crate::records::LocalId;
 use crate::request::{PendingRequest, Reveal};
 use crate::talk::Talk;
 use crate::thread::{Draft, Thread};
 use crate::transcript::Author;
+use crate::unique::unique;
 use crate::vault::Batch;
 
 /// First contacts of one conversation that may wait for an answer at the same time.
@@ -163,12 +164,9 @@ impl Conversation {
 
     /// Where a relay can be reached, as far as card and notice tell.
     pub(super) fn addresses(&self, pin: &Pin) -> Vec<String> {
-        let by_notice = self.notice.iter().flat_map(Notice::relays).filter(|relay| relay.pin == *pin);
-        let named = by_notice.flat_map(|relay| &relay.addresses).filter_map(|at| at.as_host_port());
-        let mut all: Vec<String> = named.map(str::to_owned).collect();
+        let by_notice = relays::hosts(self.notice.iter().flat_map(Notice::relays), pin);
         let by_card = self.card.relays().iter().filter(|relay| relay.pin == *pin);
-        all.extend(by_card.map(|relay| relay.at.to_string()));
-        unique(all)
+        unique(by_notice.chain(by_card.map(|relay| relay.at.to_string())))
     }
 
     /// Gives up what was sealed so far, for a new first contact.
@@ -183,14 +181,4 @@ impl Conversation {
         self.standing = Standing::Open;
         self.run = Run::default();
     }
-}
-
-/// The items without repetitions, in their first order.
-pub(super) fn unique<T: PartialEq>(items: Vec<T>) -> Vec<T> {
-    items.into_iter().fold(Vec::new(), |mut kept, item| {
-        if !kept.contains(&item) {
-            kept.push(item);
-        }
-        kept
-    })
 }
