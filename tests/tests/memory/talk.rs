@@ -62,7 +62,7 @@ fn converse(ledger: &Ledger) {
     let mut asker = Seat::new(Requester::default(), vault);
     let text = text(&mut table, ledger);
     let card = desk.machine.card().unwrap();
-    let conversation = asker.machine.ask(card, &text, *b"uk\0\0", table.now, &mut table.rng).unwrap();
+    let conversation = asker.machine.ask(card, text.as_str(), *b"uk\0\0", table.now, &mut table.rng).unwrap();
     asker.settle(&mut table);
     let case = claim(&mut table, &mut desk);
     for turn in 0..3 {
@@ -115,14 +115,14 @@ fn claim(table: &mut Table, desk: &mut Seat<Device>) -> LocalId {
 
 fn reply(table: &mut Table, desk: &mut Seat<Device>, case: LocalId, ledger: &Ledger) {
     let text = text(table, ledger);
-    let ticket = desk.machine.reply(case, &text, table.now, &mut table.rng);
+    let ticket = desk.machine.reply(case, text.as_str(), table.now, &mut table.rng);
     desk.refresh(table);
     assert!(matches!(desk.machine.outcome(ticket), Some(Ok(Outcome::Replied(_)))));
 }
 
 fn say(table: &mut Table, asker: &mut Seat<Requester>, conversation: LocalId, ledger: &Ledger) {
     let text = text(table, ledger);
-    asker.machine.say(conversation, &text, table.now, &mut table.rng).unwrap();
+    asker.machine.say(conversation, text.as_str(), table.now, &mut table.rng).unwrap();
     asker.settle(table);
 }
 
