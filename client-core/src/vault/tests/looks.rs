@@ -50,7 +50,10 @@ fn vault_of_eight(used: usize, seed: u64) -> Vault<MemoryDisk> {
     }
     for passphrase in &others {
         let mut other = Vault::open(vault.into_disk(), passphrase).unwrap();
-        put(&mut other, b"k", &[0; 50_000]);
+        let mut batch = Batch::new();
+        batch.put(b"k", vec![0; 50_000]);
+        // Each slot with randomness of its own: the same pages several times would have statistics of their own.
+        other.commit(batch, &mut rng(u64::from_le_bytes(*passphrase))).unwrap();
         vault = Vault::open(other.into_disk(), PASSPHRASE).unwrap();
     }
     vault
