@@ -222,7 +222,7 @@ struct Channel<'a, S> {
 struct Answered {
     number: u32,
     answer: Answer,
-    _room: Option<Hold>,
+    room: Option<Hold>,
 }
 
 /// Ready when a write has stood still for a while and others wait for room.
@@ -324,12 +324,14 @@ impl<S: Service> Channel<'_, S> {
         let (mut batch, mut rooms) = (Vec::new(), Vec::new());
         let mut next = Some(call);
         while let Some(call) = next {
-            let Answered { number, answer, _room } = answer_of(call)?;
+            let Answered { number, answer, room } = answer_of(call)?;
             batch.extend(self.seal(number, &answer)?);
-            rooms.push(_room);
+            rooms.push(room);
             next = if batch.len() < WRITE_BATCH_BYTES { self.calls.try_join_next() } else { None };
         }
-        self.stream.write(&batch).await
+        let written = self.stream.write(&batch).await;
+        drop(rooms);
+        written
     }
 
     async fn answer_all(&mut self) -> Result<(), StreamError> {
@@ -373,7 +375,7 @@ async fn call<S: Service>(
     answers: Arc<Account>,
     number: u32,
     request: Request,
-    _held: Hold,
+    held: Hold,
 ) -> Option<Answered> {
     let answered = pin!(async {
         match request {
@@ -385,8 +387,9 @@ async fn call<S: Service>(
             request => (service.call(request).await, None),
         }
     });
-    let (answer, _room) = timeout(REQUEST_TIMEOUT, answered).await.ok()?;
-    Some(Answered { number, answer, _room })
+    let (answer, room) = timeout(REQUEST_TIMEOUT, answered).await.ok()?;
+    drop(held);
+    Some(Answered { number, answer, room })
 }
 
 /// Waits for news without holding anything, then for room, and only then reads: as many envelopes as there is room for.
