@@ -150,13 +150,14 @@ fn a_disk_that_turns_read_only_takes_no_put_any_more() {
     tell(format_args!("read-only: {stored} stored, 0 lost"));
 }
 
-/// Waits until a put was answered *read-only*.
+/// Waits until a put was answered *read-only*, and until what was acknowledged before that has come in.
 fn await_refusal(stage: &Stage) {
     let begun = Instant::now();
     while stage.ledger.take_refusals().read_only == 0 {
         assert!(begun.elapsed() < PATIENCE, "no put was answered read-only");
         pause(10);
     }
+    pause(300);
 }
 
 #[test]
