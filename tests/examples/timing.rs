@@ -12,7 +12,8 @@ use poterne_tests::timing::{LEAK_T, judge, measure};
 const MEASUREMENTS: usize = 100_000;
 /// A machine that is disturbed may show a leak that is none: what shows in each of these runs is one.
 const RUNS: u64 = 3;
-const UNLOCK_PAIRS: usize = 2_000;
+/// A case is drawn for each: of both there are more than 2,000.
+const UNLOCK_MEASUREMENTS: usize = 4_400;
 const UNLOCK_AUC: std::ops::RangeInclusive<f64> = 0.45..=0.55;
 
 fn main() -> ExitCode {
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
     let planted = judge(&mut Leaky::default(), MEASUREMENTS, 9);
     println!("{:<45} |t| {planted:.1}", "a planted leak");
     is_good &= planted > LEAK_T;
-    let [one, eight] = measure(&mut Unlock::new(1), 2 * UNLOCK_PAIRS, 5);
+    let [one, eight] = measure(&mut Unlock::new(1), UNLOCK_MEASUREMENTS, 5);
     let area = auc(&one, &eight);
     println!(
         "{:<45} AUC {area:.3} over {} pairs",
