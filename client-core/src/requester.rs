@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 
 use poterne_protocol::card::Card;
 use poterne_protocol::keys::Pin;
-use poterne_protocol::op::{Answer, EnvelopeStatus, Request};
+use poterne_protocol::op::{Answer, EnvelopeStatus, Fetched, Request};
 use poterne_protocol::time::{Day, UnixTime};
 use rand_core::CryptoRng;
 
@@ -43,7 +43,7 @@ use crate::records::{LocalId, Records};
 use crate::stored::StoredError;
 use crate::unique::unique;
 use crate::vault::Batch;
-use crate::watch::{self, Watched};
+use crate::watch::{self, Asked, Watched};
 use conversation::Conversation;
 use inbound::Source;
 use notices::NoticeOutcome;
@@ -76,7 +76,7 @@ enum Purpose {
     Files { id: LocalId, watched: Vec<Watched<FileSource>> },
     Hello { id: LocalId },
     Notice { id: LocalId, today: Day, whole: bool },
-    Poll { id: LocalId, watched: Vec<Watched<Source>> },
+    Poll { id: LocalId, watched: Vec<Watched<Source>>, nobodys: usize },
     Put { id: LocalId, entry: EntryId, place: usize },
     Status { id: LocalId, entry: EntryId },
 }
@@ -280,8 +280,10 @@ impl Requester {
                 self.effects.push(self.calls.begin(relay, Request::Hello, Purpose::Hello { id }));
             }
             let watched = conversation.watched(&relay);
-            for (watched, request) in watch::in_fetches_of(self.shape, &relay, watched, rng) {
-                self.effects.push(self.calls.begin(relay, request, Purpose::Poll { id, watched }));
+            for Asked { watched, nobodys, request } in
+                watch::in_fetches_of(self.shape, &relay, watched, rng)
+            {
+                self.effects.push(self.calls.begin(relay, request, Purpose::Poll { id, watched, nobodys }));
             }
             for (entry, request) in conversation.status_requests(&relay) {
                 self.effects.push(self.calls.begin(relay, request, Purpose::Status { id, entry }));
@@ -352,13 +354,11 @@ impl Requester {
         &mut self,
         id: LocalId,
         relay: Pin,
-        watched: Vec<Watched<Source>>,
-        answer: Answer,
+        found: Vec<(Watched<Source>, Fetched)>,
         now: UnixTime,
         rng: &mut impl CryptoRng,
     ) {
         let Some(conversation) = self.conversations.get_mut(&id) else { return };
-        let Some(found) = watch::found(watched, answer) else { return };
         let (mut batch, mut erase, mut more) = (Batch::new(), Vec::new(), Vec::new());
         let mut changed = false;
         for (watched, fetched) in found {
@@ -375,10 +375,10 @@ impl Requester {
         for request in erase {
             self.effects.push(self.calls.begin(relay, request, Purpose::Erase));
         }
-        let more =
-            if more.is_empty() { Vec::new() } else { watch::in_fetches_of(self.shape, &relay, more, rng) };
-        for (watched, request) in more {
-            self.effects.push(self.calls.begin(relay, request, Purpose::Poll { id, watched }));
+        if !more.is_empty() {
+            for Asked { watched, nobodys, request } in watch::in_fetches_of(self.shape, &relay, more, rng) {
+                self.effects.push(self.calls.begin(relay, request, Purpose::Poll { id, watched, nobodys }));
+            }
         }
         self.note_caught_up(id, relay);
     }
@@ -438,9 +438,13 @@ impl Machine for Requester {
                 }
                 id
             }
-            Purpose::Poll { id, watched } => {
+            Purpose::Poll { id, watched, nobodys } => {
                 match result {
-                    Ok(answer) => self.handle_poll(id, relay, watched, answer, now, rng),
+                    Ok(answer) => {
+                        if let Some(found) = watch::found_before(watched, nobodys, answer) {
+                            self.handle_poll(id, relay, found, now, rng);
+                        }
+                    }
                     Err(_) => self.note_silent(id, relay),
                 }
                 id

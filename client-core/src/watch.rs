@@ -55,15 +55,26 @@ impl<S> Watched<S> {
     }
 }
 
-/// The same in fetches of that shape. In constant shape there is always one fetch at least.
+/// The mailboxes of one fetch, in their order, and behind them some that nobody has.
+pub(crate) struct Asked<S> {
+    pub(crate) watched: Vec<Watched<S>>,
+    /// How many mailboxes that nobody has the fetch names behind those.
+    pub(crate) nobodys: usize,
+    pub(crate) request: Request,
+}
+
+/// The mailboxes in fetches of that shape. In constant shape there is always one fetch at least.
 pub(crate) fn in_fetches_of<S>(
     shape: PollShape,
     relay: &Pin,
     watched: Vec<Watched<S>>,
     rng: &mut impl CryptoRng,
-) -> Vec<(Vec<Watched<S>>, Request)> {
+) -> Vec<Asked<S>> {
     match shape {
-        PollShape::Needed => in_fetches(watched),
+        PollShape::Needed => {
+            let asked = |(watched, request)| Asked { watched, nobodys: 0, request };
+            in_fetches(watched).into_iter().map(asked).collect()
+        }
         PollShape::Constant => in_batches(watched, CONSTANT_MAILBOXES, 1)
             .into_iter()
             .map(|batch| filled_up(batch, relay, rng))
@@ -71,13 +82,14 @@ pub(crate) fn in_fetches_of<S>(
     }
 }
 
-fn filled_up<S>(batch: Vec<Watched<S>>, relay: &Pin, rng: &mut impl CryptoRng) -> (Vec<Watched<S>>, Request) {
-    let mut from = starts(&batch);
-    while from.len() < CONSTANT_MAILBOXES {
-        let nobodys = MailboxSecret::generate(rng).keys();
-        from.push(FetchFrom { mailbox: ReadFrom::plain(&nobodys, relay), start: Start::First });
+fn filled_up<S>(watched: Vec<Watched<S>>, relay: &Pin, rng: &mut impl CryptoRng) -> Asked<S> {
+    let (mut from, nobodys) = (starts(&watched), CONSTANT_MAILBOXES - watched.len());
+    for _ in 0..nobodys {
+        let keys = MailboxSecret::generate(rng).keys();
+        from.push(FetchFrom { mailbox: ReadFrom::plain(&keys, relay), start: Start::First });
     }
-    (batch, Request::Fetch(Fetch { from, max: CONSTANT_ENVELOPES, wait_secs: 0 }))
+    let request = Request::Fetch(Fetch { from, max: CONSTANT_ENVELOPES, wait_secs: 0 });
+    Asked { watched, nobodys, request }
 }
 
 fn starts<S>(batch: &[Watched<S>]) -> Vec<FetchFrom> {
@@ -103,13 +115,19 @@ pub(crate) fn in_fetches<S>(watched: Vec<Watched<S>>) -> Vec<(Vec<Watched<S>>, R
     in_batches(watched, FETCH_MAILBOXES, 0).into_iter().map(fetch).collect()
 }
 
-/// What a fetch found, mailbox by mailbox; `None` when the answer is not one to a fetch of these. What comes from
-/// mailboxes that nobody has is nothing.
+/// What a fetch found, mailbox by mailbox; `None` when the answer is not one to a fetch of these.
 pub(crate) fn found<S>(watched: Vec<Watched<S>>, answer: Answer) -> Option<Vec<(Watched<S>, Fetched)>> {
+    found_before(watched, 0, answer)
+}
+
+/// The same where the fetch named so many mailboxes more that nobody has; what comes from those is nothing.
+pub(crate) fn found_before<S>(
+    watched: Vec<Watched<S>>,
+    nobodys: usize,
+    answer: Answer,
+) -> Option<Vec<(Watched<S>, Fetched)>> {
     match answer {
-        Answer::Fetched(fetched)
-            if fetched.len() == watched.len() || fetched.len() == CONSTANT_MAILBOXES.max(watched.len()) =>
-        {
+        Answer::Fetched(fetched) if fetched.len() == watched.len() + nobodys => {
             Some(watched.into_iter().zip(fetched).collect())
         }
         _ => None,
