@@ -280,8 +280,7 @@ impl Requester {
                 self.effects.push(self.calls.begin(relay, Request::Hello, Purpose::Hello { id }));
             }
             let watched = conversation.watched(&relay);
-            for Asked { watched, nobodys, request } in
-                watch::in_fetches_of(self.shape, &relay, watched, rng)
+            for Asked { watched, nobodys, request } in watch::in_fetches_of(self.shape, &relay, watched, rng)
             {
                 self.effects.push(self.calls.begin(relay, request, Purpose::Poll { id, watched, nobodys }));
             }
