@@ -117,6 +117,7 @@ impl Outcome {
                 "returned": verdict.returned,
                 "strangers": verdict.strangers,
             },
+            "drained": self.drained,
             "clean": self.is_clean(),
             "void": self.is_void(),
         })

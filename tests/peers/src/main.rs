@@ -5,6 +5,7 @@
 
 mod nats;
 mod postgres;
+mod rabbitmq;
 mod redis;
 mod tls;
 
@@ -34,6 +35,7 @@ struct Words {
 enum Peer {
     Nats,
     Postgres,
+    Rabbitmq,
     Redis,
 }
 
@@ -44,6 +46,7 @@ fn main() -> anyhow::Result<ExitCode> {
         match words.peer {
             Peer::Nats => nats::drive(&words).await,
             Peer::Postgres => postgres::drive(&words).await,
+            Peer::Rabbitmq => rabbitmq::drive(&words).await,
             Peer::Redis => redis::drive(&words).await,
         }
     })?;

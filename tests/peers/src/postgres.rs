@@ -52,7 +52,12 @@ pub async fn drive(words: &Words) -> anyhow::Result<Outcome> {
 impl Postgres {
     async fn connect(words: &Words, payloads: Arc<Payloads>) -> anyhow::Result<Self> {
         let mut config = Config::new();
-        config.host("localhost").port(words.port).user("postgres").dbname("postgres").ssl_mode(SslMode::Require);
+        config
+            .host("localhost")
+            .port(words.port)
+            .user("postgres")
+            .dbname("postgres")
+            .ssl_mode(SslMode::Require);
         let tls = MakeRustlsConnect::new(tls::client(&words.certificate)?);
         let (client, connection) = config.connect(tls).await?;
         tokio::spawn(connection);
@@ -112,7 +117,8 @@ impl Target for Postgres {
     }
 
     async fn fetch(&self, mailbox: u32) -> Result<Vec<Found<i64>>, Failure> {
-        let rows = self.client.query(&self.fetch, &[&(mailbox as i32)]).await.map_err(|_| Failure::Unknown)?;
+        let rows =
+            self.client.query(&self.fetch, &[&(mailbox as i32)]).await.map_err(|_| Failure::Unknown)?;
         let found = |row: tokio_postgres::Row| {
             let body: &[u8] = row.get(1);
             Found { handle: row.get(0), number: self.payloads.number(body) }

@@ -1,6 +1,7 @@
 //! Redis with its append-only file synced before each answer: a stream for each mailbox, pipelined connections.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use poterne_load::payload::{Payload, Payloads};
@@ -8,12 +9,14 @@ use poterne_load::target::Found;
 use poterne_load::{Failure, Outcome, Target, run};
 use redis::aio::MultiplexedConnection;
 use redis::streams::StreamRangeReply;
-use redis::{Client, TlsCertificates, cmd};
+use redis::{AsyncConnectionConfig, Client, TlsCertificates, cmd};
 
 use crate::Words;
 
 const FIELD: &str = "e";
 const FETCHED_AT_ONCE: usize = 64;
+/// Until an answer must have come; by itself the client takes half a second for lost, which it is not on a busy disk.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 struct Redis {
     connection: MultiplexedConnection,
@@ -26,9 +29,10 @@ pub async fn drive(words: &Words) -> anyhow::Result<Outcome> {
     let certificate = std::fs::read(&words.certificate).context("reading the certificate")?;
     let certificates = TlsCertificates { client_tls: None, root_cert: Some(certificate) };
     let client = Client::build_with_tls(format!("rediss://localhost:{}/", words.port), certificates)?;
+    let patient = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
     let mut targets = Vec::new();
     for _ in 0..words.run.connections.max(1) {
-        let connection = client.get_multiplexed_async_connection().await?;
+        let connection = client.get_multiplexed_async_connection_with_config(&patient).await?;
         targets.push(Arc::new(Redis { connection, payloads: setup.payloads.clone() }));
     }
     Ok(run(&targets, &setup).await)
@@ -50,7 +54,8 @@ impl Target for Redis {
     async fn fetch(&self, mailbox: u32) -> Result<Vec<Found<String>>, Failure> {
         let mut range = cmd("XRANGE");
         range.arg(mailbox).arg("-").arg("+").arg("COUNT").arg(FETCHED_AT_ONCE);
-        let reply: StreamRangeReply = range.query_async(&mut self.connection.clone()).await.map_err(unknown)?;
+        let reply: StreamRangeReply =
+            range.query_async(&mut self.connection.clone()).await.map_err(unknown)?;
         let found = |entry: redis::streams::StreamId| {
             let bytes: Option<Vec<u8>> = entry.get(FIELD);
             Found { number: bytes.and_then(|bytes| self.payloads.number(&bytes)), handle: entry.id }

@@ -53,7 +53,7 @@ fn shown(command: &Command) -> String {
     command.get_program().to_string_lossy().into_owned()
 }
 
-/// The first of these programs that is there; installs a package of Debian's where none is.
+/// The first of these programs, by name or by path, that is there; installs a package of Debian's where none is.
 pub fn find_or_install(candidates: &[&str], package: &str) -> anyhow::Result<PathBuf> {
     if let Some(found) = find(candidates) {
         return Ok(found);

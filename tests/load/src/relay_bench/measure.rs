@@ -1,14 +1,17 @@
 //! One turn of one system: puts as fast as they are acknowledged, everything drained, then whole rounds.
 
-use std::path::Path;
-use std::process::Command;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
 use crate::build::Programs;
 use crate::certificate::Certificate;
-use crate::systems::System;
+use crate::systems::{Running, System};
 
 /// Mailboxes that puts are spread over.
 const MAILBOXES: &str = "20000";
@@ -17,6 +20,9 @@ const DRAIN_SECS: u64 = 120;
 /// From that many producers on a system gets its connections for many.
 const MANY: usize = 256;
 const PAYLOAD_BYTES: f64 = 4096.0;
+/// A load generator that takes so much longer than its phases hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(20);
 
 /// What a turn came to.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,7 +45,7 @@ pub struct Turn {
     pub written_per_byte: f64,
     /// Bytes of memory after the puts.
     pub memory: f64,
-    /// Bytes of disk after all was deleted.
+    /// Bytes of disk after all was deleted; none where that was not done in time.
     pub left: f64,
 }
 
@@ -53,27 +59,23 @@ impl Turn {
         producers: usize,
         secs: u64,
     ) -> anyhow::Result<Self> {
-        let running = system.start(programs, folder, certificate)?;
-        let connections = running.connections[usize::from(producers >= MANY)];
-        let drive = |work: &str, run: &str, phases: &[String]| -> anyhow::Result<Value> {
-            let mut command = Command::new(&running.driver[0]);
-            command.args(&running.driver[1..]).args(["--json", "--mailboxes", MAILBOXES, "--run", run]);
-            command.args(["--work", work, "--producers", &producers.to_string()]);
-            command.args(["--connections", &connections.to_string()]);
-            for phase in phases {
-                command.args(["--phase", phase]);
-            }
-            let output = command.output().context("starting a load generator")?;
-            let told = String::from_utf8_lossy(&output.stderr).into_owned();
-            ensure!(!output.stdout.is_empty(), "the load generator says: {}", told.trim());
-            Ok(serde_json::from_slice(&output.stdout)?)
+        let start = |name: &str| -> anyhow::Result<Running> {
+            let place = folder.join(name);
+            fs::create_dir(&place)?;
+            system.start(programs, &place, certificate)
         };
+        let running = start("server")?;
+        let driver = Driver::new(&running, producers, folder);
         let written_before = running.server.bytes_written();
-        let filled = drive("put", "1", &[format!("saturate:{secs}")])?;
+        let filled = driver.drive("put", "1", &[("saturate", secs)])?;
         let written = running.server.bytes_written() - written_before;
         let memory = running.server.memory_bytes();
-        let drained = drive("put", "1", &[format!("drain:{DRAIN_SECS}")])?;
-        let rounds = drive("round", "2", &[format!("saturate:{secs}"), format!("drain:{DRAIN_SECS}")])?;
+        let drained = driver.drive("put", "1", &[("drain", DRAIN_SECS)])?;
+        // The ledger of the rounds knows nothing of what a drain has left: who was not drained begins anew.
+        let is_drained = drained["drained"] == true;
+        let anew = if is_drained { None } else { Some(start("anew")?) };
+        let driver = anew.as_ref().map_or(driver, |running| Driver::new(running, producers, folder));
+        let rounds = driver.drive("round", "2", &[("saturate", secs), ("drain", DRAIN_SECS)])?;
         ensure!(rounds["clean"] == true, "{}: the ledger found a fault: {}", system.name(), rounds["ledger"]);
         let put = |name: &str| number(&filled, &format!("/phases/0/put_millis/{name}"));
         let count = number(&filled, "/phases/0/acknowledged")?;
@@ -87,9 +89,58 @@ impl Turn {
             round_p99: number(&rounds, "/phases/0/put_millis/p99")?,
             written_per_byte: written as f64 / (count * PAYLOAD_BYTES).max(1.0),
             memory: memory as f64,
-            left: disk_bytes(folder)? as f64,
+            left: if is_drained { disk_bytes(folder)? as f64 } else { f64::NAN },
         })
     }
+}
+
+/// What drives a system that runs.
+struct Driver<'a> {
+    running: &'a Running,
+    producers: usize,
+    connections: usize,
+    /// The file that a load generator's answer goes to.
+    answer: PathBuf,
+}
+
+impl<'a> Driver<'a> {
+    fn new(running: &'a Running, producers: usize, folder: &Path) -> Self {
+        let connections = running.connections[usize::from(producers >= MANY)];
+        Self { running, producers, connections, answer: folder.join("answer") }
+    }
+
+    /// Drives it through phases of so many seconds each. A load generator that hangs is ended.
+    fn drive(&self, work: &str, run: &str, phases: &[(&str, u64)]) -> anyhow::Result<Value> {
+        let mut command = Command::new(&self.running.driver[0]);
+        command.args(&self.running.driver[1..]).args(["--json", "--mailboxes", MAILBOXES, "--run", run]);
+        command.args(["--work", work, "--producers", &self.producers.to_string()]);
+        command.args(["--connections", &self.connections.to_string()]);
+        for (name, secs) in phases {
+            command.args(["--phase", &format!("{name}:{secs}")]);
+        }
+        let told = self.answer.with_extension("told");
+        command.stdin(Stdio::null()).stdout(File::create(&self.answer)?).stderr(File::create(&told)?);
+        let lasts: u64 = phases.iter().map(|(_, secs)| secs).sum();
+        let in_time = run_within(&mut command, Duration::from_secs(lasts) + PATIENCE)?;
+        ensure!(in_time, "the load generator did not end in time");
+        let answer = fs::read_to_string(&self.answer)?;
+        ensure!(!answer.is_empty(), "the load generator says: {}", fs::read_to_string(&told)?.trim());
+        Ok(serde_json::from_str(&answer)?)
+    }
+}
+
+/// Runs a command; one that takes longer is killed. Says whether it ended by itself.
+fn run_within(command: &mut Command, limit: Duration) -> anyhow::Result<bool> {
+    let mut process = command.spawn().context("starting a load generator")?;
+    let began = Instant::now();
+    while process.try_wait()?.is_none() {
+        if began.elapsed() > limit {
+            process.kill().and_then(|()| process.wait())?;
+            return Ok(false);
+        }
+        sleep(POLL);
+    }
+    Ok(true)
 }
 
 fn number(answer: &Value, path: &str) -> anyhow::Result<f64> {
@@ -99,7 +150,7 @@ fn number(answer: &Value, path: &str) -> anyhow::Result<f64> {
 fn disk_bytes(folder: &Path) -> anyhow::Result<u64> {
     use std::os::unix::fs::MetadataExt as _;
     let mut bytes = 0;
-    for entry in std::fs::read_dir(folder)? {
+    for entry in fs::read_dir(folder)? {
         let entry = entry?;
         bytes += match entry.file_type()?.is_dir() {
             true => disk_bytes(&entry.path())?,

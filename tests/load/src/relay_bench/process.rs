@@ -8,12 +8,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 
-const READY_WITHIN: Duration = Duration::from_secs(30);
+/// On a busy machine too; Erlang's runtime begins slowly.
+const READY_WITHIN: Duration = Duration::from_secs(120);
 const ENDS_WITHIN: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_millis(50);
 
 /// A running server; dropping it ends it.
-pub struct Server(Child);
+pub struct Server {
+    process: Child,
+    ending: &'static str,
+}
 
 impl Server {
     /// Starts it; its words go to a file in its folder.
@@ -21,14 +25,22 @@ impl Server {
         let log = fs::File::create(log).context("making a log file")?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let name = command.get_program().to_string_lossy().into_owned();
-        Ok(Self(command.spawn().with_context(|| format!("starting {name}"))?))
+        let process = command.spawn().with_context(|| format!("starting {name}"))?;
+        // For PostgreSQL the fast shutdown, for most others an end.
+        Ok(Self { process, ending: "INT" })
+    }
+
+    /// It ends by that signal.
+    pub fn ending_by(mut self, signal: &'static str) -> Self {
+        self.ending = signal;
+        self
     }
 
     /// Waits until it is ready.
     pub fn await_ready(&mut self, mut is_ready: impl FnMut() -> bool) -> anyhow::Result<()> {
         let began = Instant::now();
         while !is_ready() {
-            ensure!(self.0.try_wait()?.is_none(), "it ended before it was ready");
+            ensure!(self.process.try_wait()?.is_none(), "it ended before it was ready");
             ensure!(began.elapsed() < READY_WITHIN, "it was not ready in time");
             sleep(POLL);
         }
@@ -59,7 +71,7 @@ impl Server {
     }
 
     fn tree(&self) -> Vec<u32> {
-        let mut tree = vec![self.0.id()];
+        let mut tree = vec![self.process.id()];
         let mut next = 0;
         while next < tree.len() {
             let id = tree[next];
@@ -78,16 +90,15 @@ fn field(text: &str, name: &str) -> Option<u64> {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let id = self.0.id().to_string();
-        // SIGINT: for PostgreSQL the fast shutdown, for the others an end.
-        Command::new("kill").args(["-s", "INT", &id]).status().ok();
+        let id = self.process.id().to_string();
+        Command::new("kill").args(["-s", self.ending, &id]).status().ok();
         let began = Instant::now();
         while began.elapsed() < ENDS_WITHIN {
-            if !matches!(self.0.try_wait(), Ok(None)) {
+            if !matches!(self.process.try_wait(), Ok(None)) {
                 return;
             }
             sleep(POLL);
         }
-        self.0.kill().and_then(|()| self.0.wait()).ok();
+        self.process.kill().and_then(|()| self.process.wait()).ok();
     }
 }

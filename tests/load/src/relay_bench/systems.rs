@@ -1,5 +1,7 @@
 //! The systems: how each is started with the promise that an answer means *on the disk*.
 
+mod rabbitmq;
+
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -21,17 +23,22 @@ pub enum System {
     Poterne,
     /// PostgreSQL with synchronous commit.
     Postgres,
+    /// RabbitMQ, quorum queues with confirms.
+    Rabbitmq,
     /// Redis, syncing its append-only file always.
     Redis,
 }
 
 /// All of them, the relay first.
-pub const ALL: [System; 4] = [System::Poterne, System::Postgres, System::Nats, System::Redis];
+pub const ALL: [System; 5] =
+    [System::Poterne, System::Postgres, System::Nats, System::Redis, System::Rabbitmq];
 
 /// A system at work.
 pub struct Running {
     /// Its process.
     pub server: Server,
+    /// What it needs beside it, ended after it.
+    pub _beside: Option<Server>,
     /// What drives it, without the words of the run.
     pub driver: Vec<String>,
     /// Connections for few and for many producers.
@@ -45,6 +52,7 @@ impl System {
             Self::Nats => "NATS JetStream, sync always",
             Self::Poterne => "Poterne",
             Self::Postgres => "PostgreSQL",
+            Self::Rabbitmq => "RabbitMQ, quorum queues",
             Self::Redis => "Redis, appendfsync always",
         }
     }
@@ -60,6 +68,7 @@ impl System {
             Self::Nats => nats(programs, folder, certificate),
             Self::Poterne => poterne(programs, folder),
             Self::Postgres => postgres(programs, folder, certificate),
+            Self::Rabbitmq => rabbitmq::start(programs, folder, certificate),
             Self::Redis => redis(programs, folder, certificate),
         }
     }
@@ -80,7 +89,7 @@ fn poterne(programs: &Programs, folder: &Path) -> anyhow::Result<Running> {
     let mut server = Server::start(&mut command, &log)?;
     server.await_ready(|| fs::read_to_string(&log).is_ok_and(|text| text.contains("Listening")))?;
     let driver = vec![programs.load.to_string_lossy().into_owned(), address];
-    Ok(Running { server, driver, connections: [4, 4] })
+    Ok(Running { server, _beside: None, driver, connections: [4, 4] })
 }
 
 fn nats(programs: &Programs, folder: &Path, certificate: &Certificate) -> anyhow::Result<Running> {
@@ -98,7 +107,12 @@ fn nats(programs: &Programs, folder: &Path, certificate: &Certificate) -> anyhow
     command.arg("-c").arg(folder.join("nats.conf"));
     let mut server = Server::start(&mut command, &folder.join("log"))?;
     server.await_port(port)?;
-    Ok(Running { server, driver: peer(programs, "nats", port, certificate), connections: [4, 4] })
+    Ok(Running {
+        server,
+        _beside: None,
+        driver: peer(programs, "nats", port, certificate),
+        connections: [4, 4],
+    })
 }
 
 fn redis(programs: &Programs, folder: &Path, certificate: &Certificate) -> anyhow::Result<Running> {
@@ -122,14 +136,17 @@ fn redis(programs: &Programs, folder: &Path, certificate: &Certificate) -> anyho
     command.arg("--tls-ca-cert-file").arg(&certificate.certificate);
     let mut server = Server::start(&mut command, &folder.join("log"))?;
     server.await_port(port)?;
-    Ok(Running { server, driver: peer(programs, "redis", port, certificate), connections: [4, 4] })
+    Ok(Running {
+        server,
+        _beside: None,
+        driver: peer(programs, "redis", port, certificate),
+        connections: [4, 4],
+    })
 }
 
 fn postgres(programs: &Programs, folder: &Path, certificate: &Certificate) -> anyhow::Result<Running> {
     let binaries = "/usr/lib/postgresql/15/bin";
-    if !Path::new(binaries).join("postgres").is_file() {
-        find_or_install(&["postgres-15-is-looked-for-below"], "postgresql-15").ok();
-    }
+    find_or_install(&["/usr/lib/postgresql/15/bin/postgres"], "postgresql-15")?;
     let (data, port) = (folder.join("data"), free_port()?);
     let (user, group) = postgres_ids()?;
     let own =
@@ -167,7 +184,12 @@ fn postgres(programs: &Programs, folder: &Path, certificate: &Certificate) -> an
     let log = folder.join("log");
     let says_ready = |text: String| text.contains("ready to accept connections");
     server.await_ready(|| fs::read_to_string(&log).is_ok_and(says_ready))?;
-    Ok(Running { server, driver: peer(programs, "postgres", port, certificate), connections: [8, 16] })
+    Ok(Running {
+        server,
+        _beside: None,
+        driver: peer(programs, "postgres", port, certificate),
+        connections: [8, 16],
+    })
 }
 
 /// The numbers of Debian's user and group of that name.

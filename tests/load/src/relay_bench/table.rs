@@ -39,9 +39,7 @@ pub fn run() -> anyhow::Result<()> {
                 // Each turn has a folder that servers of other users can enter, and an empty disk.
                 let folder = tempfile::Builder::new().permissions(open_to_all()).tempdir_in(&dir)?;
                 let certificate = Certificate::make(folder.path())?;
-                let place = folder.path().join("server");
-                std::fs::create_dir(&place)?;
-                match Turn::measure(*system, &programs, &place, &certificate, producers, secs) {
+                match Turn::measure(*system, &programs, folder.path(), &certificate, producers, secs) {
                     Ok(result) => {
                         eprintln!(
                             "{producers} producers, turn {}, {}: {:.0} puts/s, p99 {:.1} ms, {:.0} rounds/s, {:.0} drained/s",
@@ -85,7 +83,7 @@ fn lines(producers: usize, results: &[(System, Vec<Turn>)]) {
             }
         };
         println!(
-            "| {producers} | {} | {:.0}/s | {} | {:.1} / {:.1} / {:.1} | {:.0}/s | {} | {:.1} ms | {:.0}/s | {:.2} | {:.0} MiB | {:.0} MiB |",
+            "| {producers} | {} | {:.0}/s | {} | {:.1} / {:.1} / {:.1} | {:.0}/s | {} | {:.1} ms | {:.0}/s | {:.2} | {} | {} |",
             system.name(),
             own(|turn| turn.acknowledged),
             ratio(|turn| turn.acknowledged),
@@ -97,10 +95,14 @@ fn lines(producers: usize, results: &[(System, Vec<Turn>)]) {
             own(|turn| turn.round_p99),
             own(|turn| turn.drained),
             own(|turn| turn.written_per_byte),
-            own(|turn| turn.memory) / f64::from(1 << 20),
-            own(|turn| turn.left) / f64::from(1 << 20),
+            mib(own(|turn| turn.memory)),
+            mib(own(|turn| turn.left)),
         );
     }
+}
+
+fn mib(bytes: f64) -> String {
+    if bytes.is_nan() { "not drained".to_owned() } else { format!("{:.0} MiB", bytes / f64::from(1 << 20)) }
 }
 
 /// The median over the turns of the relay's figure over the best peer's in the same turn.
