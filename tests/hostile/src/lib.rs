@@ -7,6 +7,10 @@
 pub mod count;
 pub mod crowd;
 pub mod image;
+pub mod leaky;
 pub mod ledger;
+pub mod load;
+pub mod preload;
 pub mod process;
+pub mod siege;
 pub mod stranger;

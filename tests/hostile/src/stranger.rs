@@ -25,6 +25,7 @@ pub struct Stranger {
     channel: ClientChannel,
     decoder: FrameDecoder,
     next: u32,
+    kept: Vec<(SendStream, RecvStream)>,
 }
 
 /// Where that relay listens.
@@ -53,7 +54,7 @@ impl Stranger {
         let (send, receive) = connection.open_bi().await?;
         let channel = ClientChannel::open(descriptor, &mut UnwrapErr(getrandom::SysRng));
         let decoder = FrameDecoder::for_client();
-        let mut stranger = Self { connection, send, receive, channel, decoder, next: 0 };
+        let mut stranger = Self { connection, send, receive, channel, decoder, next: 0, kept: Vec::new() };
         stranger.ask(&Request::Hello).await?;
         stranger.answer().await?;
         stranger.decoder.channel_stands();
@@ -63,10 +64,26 @@ impl Stranger {
     /// Sends a request; gives its number.
     pub async fn ask(&mut self, request: &Request) -> io::Result<u32> {
         let number = self.next;
-        self.next += 1;
-        let frame = self.channel.seal(&encode_request(number, request)).map_err(io::Error::other)?;
-        self.send.write_all(&frame.encode()).await?;
+        let frame = self.sealed(request)?;
+        self.send(&frame).await?;
         Ok(number)
+    }
+
+    /// The frame of a request that is not sent yet. What is sealed next must be sent behind it.
+    pub fn sealed(&mut self, request: &Request) -> io::Result<Vec<u8>> {
+        let frame = self.channel.seal(&encode_request(self.next, request)).map_err(io::Error::other)?;
+        self.next += 1;
+        Ok(frame.encode())
+    }
+
+    /// Sends bytes as they are.
+    pub async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        Ok(self.send.write_all(bytes).await?)
+    }
+
+    /// Holds a stream open that has nothing to do with the channel.
+    pub fn keep(&mut self, send: SendStream, receive: RecvStream) {
+        self.kept.push((send, receive));
     }
 
     /// The next answer.

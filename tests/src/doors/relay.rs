@@ -63,8 +63,8 @@ impl Relay {
     }
 
     /// From its next start on it is started by these words, in front of its own. They must end as the relay itself.
-    pub fn wrap_in(&mut self, words: &[&str]) -> &mut Self {
-        self.wrapper = words.iter().map(|word| (*word).to_owned()).collect();
+    pub fn wrap_in<W: AsRef<str>>(&mut self, words: &[W]) -> &mut Self {
+        self.wrapper = words.iter().map(|word| word.as_ref().to_owned()).collect();
         self
     }
 
@@ -154,6 +154,18 @@ impl Relay {
     /// Whether it has ended by itself.
     pub fn has_ended(&mut self) -> bool {
         self.process.as_mut().is_none_or(|process| process.try_wait().is_ok_and(|ended| ended.is_some()))
+    }
+
+    /// Bytes of memory that it takes at most with its settings, beside those of what waits, as `config check` prints.
+    pub fn memory_at_most(&self) -> u64 {
+        let mut command = Command::new(binary("poterne-relay"));
+        command.args(["config", "check", "--config"]).arg(self.folder.join("relay.toml"));
+        let settings = self.settings.iter().map(|(name, value)| (name, value));
+        let output = command.envs(settings).output().expect("poterne-relay config check runs");
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mib = told.split("Memory at most: ").nth(1).and_then(|rest| rest.split(' ').next());
+        let mib: u64 = mib.and_then(|mib| mib.parse().ok()).expect("it tells the memory in MiB");
+        mib << 20
     }
 
     /// What `run` says where it refuses to.

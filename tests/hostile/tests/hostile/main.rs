@@ -1,6 +1,10 @@
 //! What hostile clients try, each with the bound that holds against it: counts of resources, bytes and states.
 
+mod clock;
+mod door;
 mod doors;
+mod frames;
+mod guesses;
 mod quota;
 mod rig;
 mod rules;

@@ -176,7 +176,7 @@ fn a_sync_that_fails_is_never_followed_by_an_untrue_acknowledgement() {
         let first = stage.ledger.last();
         begun += usize::from(fail(&mut stage, number));
         assert!(stage.disk().cut_power());
-        stage.relay.wrap_in(&[]).kill();
+        stage.relay.wrap_in::<&str>(&[]).kill();
         assert!(stage.disk().heal());
         stage.relay.run();
         stage.check_since(first);
