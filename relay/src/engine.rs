@@ -1,19 +1,22 @@
 //! The thread that owns the rules and the store (docs/spec/relay.md §1): requests are decided one after another and
 //! made durable in groups.
 //!
-//! A group is whatever has come while the last one was on its way to the disk. Nobody is answered before the commit
-//! that follows their request. A fetch that finds nothing waits here, and is decided again when a put came into one of
+//! A group is whatever has come while the last one was on its way to the disk; it is decided on meanwhile. Nobody is
+//! answered before the commit that follows their request. A fetch that finds nothing waits here, and is decided again when a put came into one of
 //! its mailboxes.
 
+mod inbox;
 mod waiting;
 
-use std::sync::Mutex;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::collections::VecDeque;
+use std::mem::take;
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use poterne_protocol::mailbox::MailboxId;
 use poterne_protocol::op::{Answer, Request};
+use poterne_protocol::time::UnixTime;
 use poterne_relay_core::relay::{Pending, Relay};
 use poterne_relay_core::store::{CommitError, Store};
 use rand_core::UnwrapErr;
@@ -21,6 +24,7 @@ use tokio::sync::oneshot;
 
 use crate::clock;
 use crate::door::Handler;
+use inbox::Inbox;
 use waiting::{Waiter, Waiting};
 
 /// Requests that wait for the engine at most; 16 full channels. Beyond, the answer is busy at once.
@@ -40,7 +44,7 @@ pub type Tend<S> = Box<dyn FnMut(&mut Relay<S>) + Send>;
 
 /// The way to the engine's thread. The thread ends when this is dropped, after the group that it works on.
 pub struct Engine {
-    inbox: Mutex<Option<SyncSender<Job>>>,
+    inbox: Arc<Inbox>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -52,17 +56,24 @@ struct Job {
 impl Engine {
     /// Starts the thread.
     pub fn start<S: Store + Send + 'static>(relay: Relay<S>, tend: Tend<S>) -> Self {
-        let (sender, inbox) = sync_channel(INBOX);
-        let waiting = Waiting::new(WAITING_FETCHES);
-        let worker = Worker { relay, tend, inbox, waiting, tended: None };
+        let inbox = Arc::new(Inbox::new(INBOX));
+        let worker = Worker {
+            relay,
+            tend,
+            inbox: inbox.clone(),
+            waiting: Waiting::new(WAITING_FETCHES),
+            tended: None,
+            staged: Vec::new(),
+            under_way: None,
+        };
         let thread = thread::Builder::new().name("engine".to_owned());
         let thread = thread.spawn(move || worker.run()).expect("a relay can start its threads");
-        Self { inbox: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) }
+        Self { inbox, thread: Mutex::new(Some(thread)) }
     }
 
     /// Ends the thread after the requests that it has, and waits for it.
     pub fn stop(&self) {
-        drop(lock(&self.inbox).take());
+        self.inbox.close();
         if let Some(thread) = lock(&self.thread).take() {
             // A panic of the engine was told on stderr when it happened.
             thread.join().ok();
@@ -71,8 +82,7 @@ impl Engine {
 
     fn submit(&self, request: Request) -> Option<oneshot::Receiver<Answer>> {
         let (answer, receiver) = oneshot::channel();
-        let sender = lock(&self.inbox).clone()?;
-        sender.try_send(Job { request, answer }).ok().map(|()| receiver)
+        self.inbox.submit(Job { request, answer }).ok().map(|()| receiver)
     }
 }
 
@@ -105,74 +115,108 @@ impl Handler for Engine {
 struct Worker<S> {
     relay: Relay<S>,
     tend: Tend<S>,
-    inbox: Receiver<Job>,
+    inbox: Arc<Inbox>,
     waiting: Waiting,
     tended: Option<Instant>,
+    /// Decided, for the next group.
+    staged: Vec<Decided>,
+    /// The group that is on its way to the disk.
+    under_way: Option<Vec<Decided>>,
 }
 
-/// A request of the group, decided.
+/// A request of a group, decided.
 struct Decided {
-    job: Job,
+    request: Request,
+    answer: oneshot::Sender<Answer>,
     pending: Pending,
+    /// Until when a fetch that found nothing may wait.
+    until: Instant,
 }
 
 impl<S: Store> Worker<S> {
     fn run(mut self) {
         loop {
-            self.tend_when_due();
-            match self.inbox.recv_timeout(TICK) {
-                Ok(first) => self.group(first),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
+            let news = self.inbox.wait(self.room(), self.under_way.is_some(), TICK);
+            self.decide_all(news.jobs);
+            if news.has_ended {
+                self.end_group();
+            }
+            if self.under_way.is_none() {
+                self.tend_when_due();
+                self.begin_group();
+            }
+            if news.is_over && self.under_way.is_none() {
+                break;
             }
         }
         // What damaged records have staged; nobody waits for it.
         self.relay.commit().ok();
     }
 
-    fn tend_when_due(&mut self) {
-        let now = Instant::now();
-        if self.tended.is_some_and(|last| now - last < TICK) {
-            return;
-        }
-        self.tended = Some(now);
-        // Makes durable what damaged records have staged, so that nothing is.
-        let committed = self.relay.commit();
-        (self.tend)(&mut self.relay);
-        for waiter in self.waiting.take_over(now) {
-            self.decide_waiter(waiter, committed, now, false);
+    /// Requests that the next group can still take.
+    fn room(&self) -> usize {
+        GROUP.saturating_sub(self.staged.len())
+    }
+
+    fn decide_all(&mut self, jobs: VecDeque<Job>) {
+        let (now, time) = (Instant::now(), clock::now());
+        for Job { request, answer } in jobs {
+            let until = now + patience(&request);
+            self.decide(Waiter { request, answer, until }, time);
         }
     }
 
-    /// Decides on the requests that have come, commits once, and answers.
-    fn group(&mut self, first: Job) {
-        let now = clock::now();
+    /// Decides on a request, which is answered with the next group.
+    fn decide(&mut self, Waiter { request, answer, until }: Waiter, time: UnixTime) {
         let mut rng = UnwrapErr(getrandom::SysRng);
-        let mut group = Vec::new();
-        let mut next = Some(first);
-        while let Some(job) = next {
-            let pending = self.relay.begin(&job.request, now, &mut rng);
-            group.push(Decided { job, pending });
-            next = if group.len() < GROUP { self.inbox.try_recv().ok() } else { None };
+        let pending = self.relay.begin(&request, time, &mut rng);
+        self.staged.push(Decided { request, answer, pending, until });
+    }
+
+    /// Sends what is staged on its way to the disk.
+    fn begin_group(&mut self) {
+        if self.staged.is_empty() {
+            return;
         }
-        let committed = self.relay.commit();
+        let (group, inbox) = (take(&mut self.staged), self.inbox.clone());
+        match self.relay.begin_commit(Box::new(move || inbox.ring())) {
+            Some(committed) => self.answer_all(group, committed),
+            None => self.under_way = Some(group),
+        }
+    }
+
+    /// Answers the group that was under way. Where about as many requests have come meanwhile, the disk works on those
+    /// first; else those who are answered now may come with more.
+    fn end_group(&mut self) {
+        let Some(group) = self.under_way.take() else { return };
+        let committed = self.relay.end_commit();
+        let come = self.inbox.take(self.room());
+        self.decide_all(come);
+        if self.staged.len() >= group.len() / 2 && !self.is_tend_due() {
+            self.begin_group();
+        }
+        self.answer_all(group, committed);
+    }
+
+    fn answer_all(&mut self, group: Vec<Decided>, committed: Result<(), CommitError>) {
+        let now = Instant::now();
         let arrived: Vec<MailboxId> =
             group.iter().filter_map(|one| one.pending.arrived_in().copied()).collect();
         for decided in group {
-            self.answer(decided, committed);
+            self.answer(decided, committed, now);
         }
         if committed.is_ok() {
             self.wake(&arrived);
         }
     }
 
-    fn answer(&mut self, decided: Decided, committed: Result<(), CommitError>) {
-        let Decided { job, pending } = decided;
-        if pending.found_nothing() {
-            let Some(back) = self.waiting.add(job.request, job.answer, Instant::now()) else { return };
-            return self.send(back, pending, committed);
+    fn answer(&mut self, decided: Decided, committed: Result<(), CommitError>, now: Instant) {
+        let Decided { request, mut answer, pending, until } = decided;
+        if pending.found_nothing() && until > now {
+            let Some(back) = self.waiting.add(Waiter { request, answer, until }) else { return };
+            answer = back.answer;
         }
-        self.send(job.answer, pending, committed);
+        self.send(answer, pending, committed);
     }
 
     fn send(
@@ -187,31 +231,51 @@ impl<S: Store> Worker<S> {
         answer.send(finished).ok();
     }
 
-    /// Decides anew on the fetches that wait for one of the mailboxes. They change nothing, so no commit follows.
+    /// Decides anew on the fetches that wait for one of the mailboxes. They see what is staged as well, so they are
+    /// answered with it.
     fn wake(&mut self, arrived: &[MailboxId]) {
-        let now = Instant::now();
-        for waiter in self.waiting.take_for(arrived) {
-            self.decide_waiter(waiter, Ok(()), now, true);
+        let waiters = self.waiting.take_for(arrived);
+        self.decide_again(waiters);
+    }
+
+    fn decide_again(&mut self, waiters: Vec<Waiter>) {
+        let time = clock::now();
+        for waiter in waiters {
+            if !waiter.answer.is_closed() {
+                self.decide(waiter, time);
+            }
         }
     }
 
-    fn decide_waiter(
-        &mut self,
-        waiter: Waiter,
-        committed: Result<(), CommitError>,
-        now: Instant,
-        may_wait: bool,
-    ) {
-        if waiter.answer.is_closed() {
+    fn is_tend_due(&self) -> bool {
+        self.tended.is_none_or(|last| last.elapsed() >= TICK)
+    }
+
+    /// Does what is not a request, with nothing staged or under way.
+    fn tend_when_due(&mut self) {
+        if !self.is_tend_due() {
             return;
         }
-        let mut rng = UnwrapErr(getrandom::SysRng);
-        let pending = self.relay.begin(&waiter.request, clock::now(), &mut rng);
-        if may_wait && pending.found_nothing() && waiter.until > now {
-            self.waiting.put_back(waiter);
-        } else {
-            self.send(waiter.answer, pending, committed);
+        self.tended = Some(Instant::now());
+        // Those who are answered may wake fetches, which wake nobody.
+        while !self.staged.is_empty() {
+            let committed = self.relay.commit();
+            let group = take(&mut self.staged);
+            self.answer_all(group, committed);
         }
+        // Makes durable what damaged records have staged, so that nothing is.
+        self.relay.commit().ok();
+        (self.tend)(&mut self.relay);
+        let over = self.waiting.take_over(Instant::now());
+        self.decide_again(over);
+    }
+}
+
+/// How long a request may wait for news.
+fn patience(request: &Request) -> Duration {
+    match request {
+        Request::Fetch(fetch) => Duration::from_secs(fetch.wait_secs.into()),
+        _ => Duration::ZERO,
     }
 }
 

@@ -22,6 +22,7 @@ pub mod medium;
 pub mod mirror;
 pub mod open;
 pub mod page;
+pub mod plan;
 pub mod record;
 pub mod recover;
 pub mod rows;
@@ -35,6 +36,7 @@ pub mod spares;
 pub mod start;
 pub mod tidy;
 pub mod verify;
+pub mod writer;
 
 use std::time::Duration;
 

@@ -25,7 +25,7 @@ use crate::decision::{Decision, Found, Reply};
 use crate::fetch::FoundIn;
 use crate::policy::Policy;
 use crate::state::{LeaseTag, MailboxState};
-use crate::store::{CommitError, LoadError, ReadError, Store, VoucherId, Write};
+use crate::store::{Bell, CommitError, LoadError, ReadError, Store, VoucherId, Write};
 use crate::{claim, close, delete, extend, fetch, hello, open, put, release, status};
 
 /// A relay over a store.
@@ -116,6 +116,16 @@ impl<S: Store> Relay<S> {
     /// Makes durable what all requests since the last commit have changed.
     pub fn commit(&mut self) -> Result<(), CommitError> {
         self.store.commit()
+    }
+
+    /// The same beside what comes next; see [`Store::begin_commit`].
+    pub fn begin_commit(&mut self, ended: Bell) -> Option<Result<(), CommitError>> {
+        self.store.begin_commit(ended)
+    }
+
+    /// The outcome of the group that was begun.
+    pub fn end_commit(&mut self) -> Result<(), CommitError> {
+        self.store.end_commit()
     }
 
     /// Answers a request after the commit that followed it. Where that failed nothing is promised to anybody.

@@ -60,6 +60,9 @@ impl VoucherId {
     }
 }
 
+/// Called when a group has come to its end.
+pub type Bell = Box<dyn FnOnce() + Send>;
+
 /// The outcome of a commit is unknown: the writes may be on the disk or not. The caller answers nobody *stored*.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("it is unknown whether the writes are on the disk")]
@@ -100,8 +103,20 @@ pub trait Store {
     /// Adds a write to the group; it shows at once and is durable after the next commit.
     fn stage(&mut self, write: Write);
 
-    /// Makes durable all that is staged.
+    /// Makes durable all that is staged. Nothing may be under way.
     fn commit(&mut self) -> Result<(), CommitError>;
+
+    /// Begins to make durable all that is staged; what is staged from now on belongs to the next group. Nothing may be
+    /// under way. Some outcome means that it is known already. Else `ended` is called once, from any thread, and
+    /// [`Store::end_commit`] says what it is.
+    fn begin_commit(&mut self, _ended: Bell) -> Option<Result<(), CommitError>> {
+        Some(self.commit())
+    }
+
+    /// Waits for the group that is under way, if one is. Where it failed, what was staged since fails with it.
+    fn end_commit(&mut self) -> Result<(), CommitError> {
+        Ok(())
+    }
 
     /// The envelope of that id. A decision told the place; one that a later decision of the same group has deleted can
     /// be read until the next commit. What is there and has another id is damaged.

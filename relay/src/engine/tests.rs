@@ -108,7 +108,8 @@ async fn a_stopped_engine_has_answered_what_it_had() {
 fn a_fetch_whose_asker_is_gone_is_forgotten() {
     let mut waiting = Waiting::new(8);
     let (answer, asker) = oneshot::channel();
-    assert!(waiting.add(fetch(&[1], 60), answer, Instant::now()).is_none());
+    let until = Instant::now() + Duration::from_secs(60);
+    assert!(waiting.add(Waiter { request: fetch(&[1], 60), answer, until }).is_none());
     drop(asker);
     assert_eq!(waiting.take_over(Instant::now()).len(), 1);
     assert!(waiting.take_for(&[MailboxId([0; 32])]).is_empty());
@@ -120,7 +121,8 @@ fn a_full_waiting_room_takes_nobody() {
     let mut add = || {
         let (answer, asker) = oneshot::channel();
         std::mem::forget(asker);
-        waiting.add(fetch(&[1], 60), answer, Instant::now()).is_none()
+        let until = Instant::now() + Duration::from_secs(60);
+        waiting.add(Waiter { request: fetch(&[1], 60), answer, until }).is_none()
     };
     assert!(add());
     assert!(!add());

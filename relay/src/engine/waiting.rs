@@ -1,7 +1,7 @@
 //! Fetches that found nothing and wait for news: by mailbox, and by the end of their time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use poterne_protocol::mailbox::MailboxId;
 use poterne_protocol::op::{Answer, Request};
@@ -37,31 +37,17 @@ impl Waiting {
         }
     }
 
-    /// Keeps a fetch until its time is over. Gives the sender back where it wants no wait, or where there is no room.
-    pub(super) fn add(
-        &mut self,
-        request: Request,
-        answer: oneshot::Sender<Answer>,
-        now: Instant,
-    ) -> Option<oneshot::Sender<Answer>> {
-        let wait_secs = match &request {
-            Request::Fetch(fetch) => u64::from(fetch.wait_secs),
-            _ => 0,
-        };
-        if wait_secs == 0 || self.waiters.len() >= self.capacity {
-            return Some(answer);
+    /// Keeps a fetch until its time is over. Gives it back where there is no room.
+    pub(super) fn add(&mut self, waiter: Waiter) -> Option<Waiter> {
+        if self.waiters.len() >= self.capacity {
+            return Some(waiter);
         }
-        self.put_back(Waiter { request, answer, until: now + Duration::from_secs(wait_secs) });
-        None
-    }
-
-    /// Keeps a fetch that was taken out.
-    pub(super) fn put_back(&mut self, waiter: Waiter) {
         self.last_number += 1;
         let number = self.last_number;
         self.by_mailbox.extend(mailboxes(&waiter.request).map(|mailbox| (mailbox, number)));
         self.by_end.insert((waiter.until, number));
         self.waiters.insert(number, waiter);
+        None
     }
 
     /// Takes out the fetches that wait for one of the mailboxes, each once, those that came first first.

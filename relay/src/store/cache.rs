@@ -79,7 +79,8 @@ impl Cache {
         *self = Self::new(self.bound);
     }
 
-    /// Packs and lets go of what is too much. Nothing staged may be here.
+    /// Packs and lets go of what is too much. Once for each commit: what is let go of was not touched since the last
+    /// two, so that nothing that is staged or under way goes.
     pub fn trim(&mut self) {
         if self.young_bytes <= self.bound / STATES_PART {
             return;

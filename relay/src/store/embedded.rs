@@ -17,10 +17,10 @@ use poterne_protocol::op::ClaimId;
 use poterne_protocol::time::Day;
 use poterne_relay_core::change::{Change, Lease, Locator};
 use poterne_relay_core::state::{LeaseTag, MailboxState};
-use poterne_relay_core::store::{CommitError, LoadError, ReadError, Store, VoucherChange, VoucherId, Write};
+use poterne_relay_core::store::{Bell, CommitError, LoadError, ReadError, Store, VoucherChange, VoucherId, Write};
 
 use super::cache::Cache;
-use super::log::{AppendError, Log};
+use super::log::{AppendError, Committed, Log};
 use super::page::{Address, PageNumber};
 use super::record::{Content, Owner, Record, claim_memory, ghost};
 use super::shared::{Mode, Shared};
@@ -37,6 +37,8 @@ pub struct EmbeddedStore {
     /// States that were read since the last commit, which takes them into the cache: reading changes nothing else.
     read: RefCell<HashMap<MailboxId, MailboxState>>,
     pub(super) staged: Staged,
+    /// What the group that is under way makes durable; empty where none is.
+    under_way: Option<Staged>,
     pub(super) today: Day,
     /// The segment that is being emptied, and the page up to which nothing stands in it any more.
     pub(super) emptying: Option<(u32, PageNumber)>,
@@ -71,6 +73,7 @@ impl EmbeddedStore {
             cache,
             read: RefCell::default(),
             staged: Staged::default(),
+            under_way: None,
             today,
             emptying: None,
             thin_since: BTreeMap::new(),
@@ -176,13 +179,23 @@ impl EmbeddedStore {
         self.staged.vouchers.insert(id, (left, address));
     }
 
-    /// The place in the order of the record at `at`: elsewhere only where it is a copy.
+    /// The place in the order of the record at `at`: elsewhere only where it is a copy. What is not on the disk yet is
+    /// none.
     fn order_of(&self, at: Address) -> Address {
-        let has_copies = self.shared.inner().book.pages(at.sequence()).is_some_and(|pages| pages.has_copies);
+        let has_copies = {
+            let mut inner = self.shared.inner();
+            let is_lasting = inner.end.is_some_and(|end| at.table() < end);
+            is_lasting && inner.book.pages(at.sequence()).is_some_and(|pages| pages.has_copies)
+        };
         match has_copies.then(|| self.shared.record(at)) {
             Some(Ok(record)) => record.order(at),
             _ => at,
         }
+    }
+
+    /// The standing records of an owner. An index that is of no use is built anew, but not while a block is under way.
+    fn records(&self, owner: &Owner) -> Result<Vec<(Address, Record)>, LoadError> {
+        self.shared.records(owner, self.under_way.is_none())
     }
 
     /// The state of a mailbox, out of the cache or read anew.
@@ -196,7 +209,7 @@ impl EmbeddedStore {
     /// The state of a mailbox as its standing records say.
     pub(super) fn read_state(&self, id: &MailboxId) -> Result<MailboxState, LoadError> {
         let mut steps = Vec::new();
-        for (at, record) in self.shared.records(&Owner::from(id))? {
+        for (at, record) in self.records(&Owner::from(id))? {
             let order = record.order(at);
             let Content::Change(change, left) = record.content else { continue };
             steps.extend(left.and_then(|left| Some((left, ghost(&change)?))));
@@ -215,10 +228,11 @@ impl EmbeddedStore {
 
     /// How many uses are left of a permit or credit, and the record that says so.
     fn find_voucher(&self, id: &VoucherId) -> Result<(u32, Option<Address>), LoadError> {
-        if let Some(staged) = self.staged.vouchers.get(id) {
+        let under_way = self.under_way.as_ref().and_then(|staged| staged.vouchers.get(id));
+        if let Some(staged) = self.staged.vouchers.get(id).or(under_way) {
             return Ok(*staged);
         }
-        let records = self.shared.records(&Owner::from(id))?;
+        let records = self.records(&Owner::from(id))?;
         let newest = records.iter().rev().find_map(|(at, record)| match record.content {
             Content::Voucher(left) => Some((left, Some(*at))),
             _ => None,
@@ -226,7 +240,45 @@ impl EmbeddedStore {
         Ok(newest.unwrap_or_default())
     }
 
-    fn show(&mut self, staged: Staged, committed: super::log::Committed) {
+    /// What the next group is; or its outcome, where nothing is to be written.
+    fn take_staged(&mut self) -> Result<Staged, Result<(), CommitError>> {
+        if self.is_read_only() {
+            self.log.set_read_only();
+        }
+        self.keep_what_was_read();
+        if self.staged.records.is_empty() && !self.staged.failed {
+            self.staged = Staged::default();
+            self.cache.trim();
+            return Err(if self.is_read_only() { Err(CommitError) } else { Ok(()) });
+        }
+        Ok(std::mem::take(&mut self.staged))
+    }
+
+    /// Shows what is durable now, and forgets what is not.
+    fn conclude(
+        &mut self,
+        staged: Staged,
+        committed: Result<Committed, AppendError>,
+    ) -> Result<(), CommitError> {
+        let failed = staged.failed || committed.is_err();
+        if failed {
+            self.forget_touched(&staged);
+        }
+        match committed {
+            Ok(committed) => {
+                self.show(staged, committed);
+                self.cache.trim();
+            }
+            Err(AppendError::NoSpace) => tracing::warn!("the disk is full: a group was refused"),
+            Err(AppendError::Failed(error)) => {
+                tracing::error!(%error, "the log failed: read-only from now on");
+            }
+            Err(AppendError::ReadOnly) => {}
+        }
+        if failed { Err(CommitError) } else { Ok(()) }
+    }
+
+    fn show(&mut self, staged: Staged, committed: Committed) {
         let mut inner = self.shared.inner();
         for segment in committed.begun {
             inner.book.begin(segment, self.today);
@@ -286,10 +338,11 @@ impl Store for EmbeddedStore {
     }
 
     fn find_lease(&self, tag: &LeaseTag) -> Result<Option<(MailboxId, ClaimId)>, LoadError> {
-        if let Some(staged) = self.staged.leases.get(tag) {
+        let under_way = self.under_way.as_ref().and_then(|staged| staged.leases.get(tag));
+        if let Some(staged) = self.staged.leases.get(tag).or(under_way) {
             return Ok(Some(*staged));
         }
-        let records = self.shared.records(&Owner::from(tag))?;
+        let records = self.records(&Owner::from(tag))?;
         Ok(records.into_iter().find_map(|(_, record)| match record.content {
             Content::Lease(mailbox, claim) => Some((mailbox, claim)),
             _ => None,
@@ -312,37 +365,42 @@ impl Store for EmbeddedStore {
     }
 
     fn commit(&mut self) -> Result<(), CommitError> {
-        let staged = std::mem::take(&mut self.staged);
-        if self.is_read_only() {
-            self.log.set_read_only();
-        }
-        self.keep_what_was_read();
-        if staged.records.is_empty() && !staged.failed {
-            self.cache.trim();
-            return if self.is_read_only() { Err(CommitError) } else { Ok(()) };
-        }
-        match self.log.commit() {
-            Ok(committed) => {
-                let failed = staged.failed;
-                if failed {
-                    self.forget_touched(&staged);
-                }
-                self.show(staged, committed);
-                self.cache.trim();
-                if failed { Err(CommitError) } else { Ok(()) }
+        let staged = match self.take_staged() {
+            Ok(staged) => staged,
+            Err(known) => return known,
+        };
+        let committed = self.log.commit();
+        self.conclude(staged, committed)
+    }
+
+    fn begin_commit(&mut self, ended: Bell) -> Option<Result<(), CommitError>> {
+        let staged = match self.take_staged() {
+            Ok(staged) => staged,
+            Err(known) => return Some(known),
+        };
+        // What fails in part is written at once: states that the next group builds on are about to be forgotten.
+        let begun = if staged.failed { None } else { Some(self.log.begin(ended)) };
+        match begun {
+            Some(Ok(())) => {
+                self.under_way = Some(staged);
+                None
             }
-            Err(error) => {
-                self.forget_touched(&staged);
-                match error {
-                    AppendError::NoSpace => tracing::warn!("the disk is full: a group was refused"),
-                    AppendError::Failed(error) => {
-                        tracing::error!(%error, "the log failed: read-only from now on")
-                    }
-                    AppendError::ReadOnly => {}
-                }
-                Err(CommitError)
+            Some(Err(error)) => Some(self.conclude(staged, Err(error))),
+            None => {
+                let committed = self.log.commit();
+                Some(self.conclude(staged, committed))
             }
         }
+    }
+
+    fn end_commit(&mut self) -> Result<(), CommitError> {
+        let (Some(staged), Some(committed)) = (self.under_way.take(), self.log.end()) else { return Ok(()) };
+        let outcome = self.conclude(staged, committed);
+        if outcome.is_err() {
+            // The next group was built on it; its own commit fails too.
+            self.forget_states();
+        }
+        outcome
     }
 
     fn read(&self, at: Locator, id: &EnvelopeId) -> Result<SealedEnvelope, ReadError> {

@@ -1,17 +1,19 @@
 //! The end of the envelope log: records are staged to pages of the active segment and reach the disk in groups, with
-//! one write and one fdatasync (docs/spec/store.md §4).
+//! one write and one fdatasync (docs/spec/store.md §4). While a group is on its way, the next one can be staged.
 //!
 //! Invariant: what [`Log::commit`] said yes to is not lost by a power cut. After a write or sync has failed the log
 //! takes nothing more, because nobody knows what the disk holds.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::sync::Arc;
 
 use poterne_protocol::envelope::SealedEnvelope;
+use poterne_relay_core::store::Bell;
 
-use super::block::{BlockBuilder, Group};
-use super::page::{self, Address, Page, PageNumber, Place};
+use super::page::{Address, PageNumber, Place};
+use super::plan::Plan;
 use super::spares::{Purpose, RESERVED_SPARES, Segment, Spares};
+use super::writer::Writer;
 
 /// Why a group was not appended.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +36,9 @@ pub struct Log {
     group: u64,
     failed: bool,
     plan: Plan,
+    writer: Writer,
+    /// The group that the writer has.
+    under_way: Option<Committed>,
 }
 
 /// The segment that is written, and its next free page.
@@ -66,7 +71,8 @@ impl Log {
     /// A log that goes on at `active` with groups above `last_group`.
     pub fn new(active: Option<Active>, spares: Arc<Spares>, last_group: u64) -> Self {
         let plan = Plan::new(active.clone());
-        Self { spares, active, group: last_group, failed: false, plan }
+        let writer = Writer::default();
+        Self { spares, active, group: last_group, failed: false, plan, writer, under_way: None }
     }
 
     /// Whether an earlier write failed.
@@ -115,13 +121,35 @@ impl Log {
 
     /// Writes what is staged; when this returns well, it is lasting.
     pub fn commit(&mut self) -> Result<Committed, AppendError> {
-        let plan = std::mem::replace(&mut self.plan, Plan::new(None));
-        let written = self.write(plan);
-        self.plan = Plan::new(self.active.clone());
-        written
+        let (plan, committed) = self.take_plan()?;
+        let written = plan.write(committed.group);
+        self.failed |= written.is_err();
+        written?;
+        Ok(committed)
     }
 
-    fn write(&mut self, plan: Plan) -> Result<Committed, AppendError> {
+    /// Begins to write what is staged, on another thread; what is staged from now on belongs to the next group. Where
+    /// this is an error, nothing was written and `ended` is not called.
+    pub fn begin(&mut self, ended: Bell) -> Result<(), AppendError> {
+        let (plan, committed) = self.take_plan()?;
+        let handed_over = self.writer.write(plan, committed.group, ended);
+        self.failed |= handed_over.is_err();
+        handed_over?;
+        self.under_way = Some(committed);
+        Ok(())
+    }
+
+    /// Waits for what was begun; `None` where nothing was.
+    pub fn end(&mut self) -> Option<Result<Committed, AppendError>> {
+        let committed = self.under_way.take()?;
+        let written = self.writer.outcome();
+        self.failed |= written.is_err();
+        Some(written.map(|()| committed).map_err(AppendError::Failed))
+    }
+
+    /// What is staged, and what it will have been when it is on the disk.
+    fn take_plan(&mut self) -> Result<(Plan, Committed), AppendError> {
+        let plan = std::mem::replace(&mut self.plan, Plan::new(self.active.clone()));
         if self.failed {
             return Err(AppendError::ReadOnly);
         }
@@ -129,126 +157,20 @@ impl Log {
             plan.give_back(&self.spares);
             return Err(AppendError::NoSpace);
         }
-        let (active, begun) = (plan.active.clone(), plan.begun.clone());
         self.group += 1;
-        let written = plan.write(self.group);
-        self.failed |= written.is_err();
-        written?;
-        self.active = active;
-        let end =
-            self.active.as_ref().map(|at| Place { sequence: at.segment.header.sequence, page: at.next });
-        Ok(Committed { group: self.group, begun, end })
-    }
-}
-
-/// The blocks that a group shall become.
-struct Plan {
-    active: Option<Active>,
-    blocks: Vec<PlannedBlock>,
-    begun: Vec<Arc<Segment>>,
-    overflowed: bool,
-}
-
-struct PlannedBlock {
-    segment: Arc<Segment>,
-    at: PageNumber,
-    builder: BlockBuilder,
-    envelopes: Vec<SealedEnvelope>,
-}
-
-struct FinishedBlock {
-    segment: Arc<Segment>,
-    at: PageNumber,
-    table: Box<Page>,
-    envelopes: Vec<SealedEnvelope>,
-}
-
-impl Plan {
-    fn new(active: Option<Active>) -> Self {
-        Self { active, blocks: Vec::new(), begun: Vec::new(), overflowed: false }
-    }
-
-    fn add(
-        &mut self,
-        record: &[u8],
-        envelope: Option<SealedEnvelope>,
-        purpose: Purpose,
-        spares: &Spares,
-    ) -> Option<Address> {
-        let pages = PageNumber::from(envelope.is_some());
-        if !self.has_room(BlockBuilder::cost(record), pages) {
-            self.begin_block(pages, purpose, spares)?;
-        }
-        let block = self.blocks.last_mut().expect("a block with room was begun");
-        let index = block.builder.records();
-        let attached = block.builder.push(record, envelope.is_some()).unwrap_or(0);
-        block.envelopes.extend(envelope);
-        let table = Place { sequence: block.segment.header.sequence, page: block.at };
-        let active = self.active.as_mut().expect("a block stands in a segment");
-        active.next = block.at + block.builder.pages();
-        Some(Address::new(table, index, attached))
-    }
-
-    fn has_room(&self, bytes: usize, pages: PageNumber) -> bool {
-        let (Some(block), Some(active)) = (self.blocks.last(), &self.active) else { return false };
-        block.builder.fits(1, bytes) && active.next + pages <= active.segment.header.end_page()
-    }
-
-    fn begin_block(&mut self, pages: PageNumber, purpose: Purpose, spares: &Spares) -> Option<()> {
-        let fits = |active: &Active| active.next + 1 + pages <= active.segment.header.end_page();
-        if !self.active.as_ref().is_some_and(fits) {
-            let segment = spares.take(purpose)?;
-            self.begun.push(segment.clone());
-            self.active = Some(Active { segment, next: 1 });
-        }
-        let active = self.active.as_mut().expect("there is an active segment");
-        let (segment, at) = (active.segment.clone(), active.next);
-        self.blocks.push(PlannedBlock {
-            segment,
-            at,
-            builder: BlockBuilder::default(),
-            envelopes: Vec::new(),
-        });
-        Some(())
-    }
-
-    /// Puts back the spares that the plan took and did not write to.
-    fn give_back(self, spares: &Spares) {
-        for segment in self.begun.into_iter().rev() {
-            spares.put_back(segment);
-        }
-    }
-
-    /// Writes all blocks, segment by segment, each with one write and one sync.
-    fn write(self, group: u64) -> io::Result<()> {
-        let finished = self.finish(group)?;
-        for same in finished.chunk_by(|one, next| Arc::ptr_eq(&one.segment, &next.segment)) {
-            let mut parts = Vec::new();
-            for block in same {
-                parts.push(IoSlice::new(&block.table[..]));
-                parts.extend(block.envelopes.iter().map(|envelope| IoSlice::new(envelope.as_bytes())));
-            }
-            let file = &same[0].segment.file;
-            file.write_at(&parts, page::offset(same[0].at))?;
-            file.sync_data()?;
-        }
-        Ok(())
-    }
-
-    fn finish(self, number: u64) -> io::Result<Vec<FinishedBlock>> {
-        let blocks = u16::try_from(self.blocks.len()).map_err(io::Error::other)?;
-        let finish = |(index, block): (u16, PlannedBlock)| {
-            let PlannedBlock { segment, at, builder, envelopes } = block;
-            let table = builder.finish(&segment.header, at, Group { number, index, blocks });
-            FinishedBlock { segment, at, table, envelopes }
-        };
-        Ok((0..blocks).zip(self.blocks).map(finish).collect())
+        // Where the write fails, nothing is written any more, here or elsewhere.
+        self.active = plan.active.clone();
+        self.plan = Plan::new(self.active.clone());
+        let end = self.active.as_ref().map(Active::place);
+        let committed = Committed { group: self.group, begun: plan.begun.clone(), end };
+        Ok((plan, committed))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::block::Group;
     use crate::store::medium::Medium;
     use crate::store::scan::{Found, Scan};
     use crate::store::sim::{Faults, SimDisk};
@@ -326,6 +248,34 @@ mod tests {
         assert_eq!(disk.bytes_written(), written);
         log.stage(b"put", Some(envelope(1)), Purpose::Put).expect("stages");
         log.commit().expect("commits");
+    }
+
+    #[test]
+    fn while_a_group_is_on_its_way_the_next_one_is_staged() {
+        let disk = SimDisk::new(Faults::default());
+        let mut log = log(&disk, 3);
+        let (bell, rung) = std::sync::mpsc::channel();
+        log.stage(b"a", Some(envelope(1)), Purpose::Put).expect("stages");
+        log.begin(Box::new(move || bell.send(()).expect("we listen"))).expect("begins");
+        log.stage(b"b", None, Purpose::Other).expect("stages");
+        rung.recv().expect("the group comes to its end");
+        let first = log.end().expect("one is under way").expect("is written");
+        let second = log.commit().expect("commits");
+        assert_eq!((first.group, second.group), (1, 2));
+        assert_eq!(records(&first.begun[0]), [b"a", b"b"]);
+        assert!(log.end().is_none());
+    }
+
+    #[test]
+    fn what_was_staged_behind_a_group_that_failed_fails_too() {
+        let disk = SimDisk::new(Faults::default());
+        let mut log = log(&disk, 3);
+        disk.set_faults(Faults { failed_sync_at: Some(disk.syncs()), ..Faults::default() });
+        log.stage(b"a", None, Purpose::Other).expect("stages");
+        log.begin(Box::new(|| ())).expect("begins");
+        log.stage(b"b", None, Purpose::Other).expect("stages");
+        assert!(matches!(log.end(), Some(Err(AppendError::Failed(_)))));
+        assert!(matches!(log.commit(), Err(AppendError::ReadOnly)));
     }
 
     #[test]

@@ -174,9 +174,14 @@ impl Shared {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The standing records of an owner in the order of their first writing, each with its address.
-    pub fn records(&self, owner: &Owner) -> Result<Vec<(Address, Record)>, LoadError> {
+    /// The standing records of an owner in the order of their first writing, each with its address. An index that says
+    /// what the log does not hold is built anew at once where it `may_rebuild`, else by the next tidying.
+    pub fn records(&self, owner: &Owner, may_rebuild: bool) -> Result<Vec<(Address, Record)>, LoadError> {
         match self.try_records(owner) {
+            Err(RecordsError::Index) if !may_rebuild => {
+                self.inner().index_is_broken = true;
+                Err(LoadError)
+            }
             Err(RecordsError::Index) => {
                 self.rebuild().map_err(|error| {
                     tracing::error!(%error, "the index could not be rebuilt");

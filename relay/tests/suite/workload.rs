@@ -34,12 +34,15 @@ pub struct Workload {
     pub acknowledged: Known,
     /// What was acknowledged, with the group that is under way.
     pub begun: Known,
+    /// The same without what was staged behind that group, where something was.
+    under_way: Option<Known>,
 }
 
 impl Workload {
     /// The same seed does the same to the same store.
     pub fn new(seed: u64, today: Day) -> Self {
-        Self { dice: seed, count: 0, today, acknowledged: Known::default(), begun: Known::default() }
+        let (acknowledged, begun) = (Known::default(), Known::default());
+        Self { dice: seed, count: 0, today, acknowledged, begun, under_way: None }
     }
 
     /// The day of the workload.
@@ -50,19 +53,38 @@ impl Workload {
     /// Lets days pass.
     pub fn pass_days(&mut self, days: u32) {
         self.today = self.today + days;
-        for known in [&mut self.acknowledged, &mut self.begun] {
+        for known in [&mut self.acknowledged, &mut self.begun].into_iter().chain(&mut self.under_way) {
             for state in known.mailboxes.values_mut() {
                 state.pass_day(self.today);
             }
         }
     }
 
-    /// One group of a few operations, and its commit.
+    /// One group of a few operations, and its commit; or two, the second of which is staged while the first is on its
+    /// way.
     pub fn group(&mut self, store: &mut impl Store) -> Result<(), CommitError> {
+        self.operations(store);
+        if self.throw(2) == 0 {
+            return self.commit(store);
+        }
+        let known = store.begin_commit(Box::new(|| ()));
+        self.under_way = Some(self.begun.clone());
+        let ended = match known {
+            Some(outcome) => outcome,
+            None => {
+                self.operations(store);
+                store.end_commit()
+            }
+        };
+        ended?;
+        self.acknowledged = self.under_way.take().expect("it was set");
+        self.commit(store)
+    }
+
+    fn operations(&mut self, store: &mut impl Store) {
         for _ in 0..1 + self.throw(4) {
             self.operation(store);
         }
-        self.commit(store)
     }
 
     /// Commits what was staged.
@@ -74,10 +96,9 @@ impl Workload {
 
     /// After a crash: the group under way counts whole or not at all.
     pub fn settle_after_crash(&mut self, store: &impl Store) {
-        let arrived = self.begun.differs_from(store, self.today).is_none();
-        if !arrived {
-            self.begun = self.acknowledged.clone();
-        }
+        let possible = [Some(self.begun.clone()), self.under_way.take()].into_iter().flatten();
+        let found = possible.into_iter().find(|known| known.differs_from(store, self.today).is_none());
+        self.begun = found.unwrap_or_else(|| self.acknowledged.clone());
         self.acknowledged = self.begun.clone();
         self.check(store);
     }

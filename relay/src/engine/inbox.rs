@@ -1,0 +1,114 @@
+//! What waits for the engine's thread: requests in the order of their coming, and the word that a group is on the disk.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::Job;
+
+/// Requests that wake a thread that waits for a group: fewer can wait as long as the disk takes, and waking a thread
+/// for each costs more than deciding on it.
+const WORTH_WAKING: usize = 32;
+
+/// The way to the engine's thread.
+pub(super) struct Inbox {
+    capacity: usize,
+    state: Mutex<State>,
+    bell: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    /// A group has come to its end, and the thread does not know yet.
+    has_ended: bool,
+    is_closed: bool,
+    /// From so many jobs on the thread, which waits, is woken.
+    wanted: Option<usize>,
+}
+
+/// What the thread has waited for.
+pub(super) struct News {
+    /// The requests that came first.
+    pub(super) jobs: VecDeque<Job>,
+    /// The group that was under way has come to its end.
+    pub(super) has_ended: bool,
+    /// No more requests come, and none are left here.
+    pub(super) is_over: bool,
+}
+
+impl State {
+    fn take(&mut self, most: usize) -> VecDeque<Job> {
+        let left = self.jobs.split_off(most.min(self.jobs.len()));
+        std::mem::replace(&mut self.jobs, left)
+    }
+}
+
+impl Inbox {
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { capacity, state: Mutex::default(), bell: Condvar::new() }
+    }
+
+    /// Puts a request in; gives it back where there is no room, or where nobody works any more.
+    pub(super) fn submit(&self, job: Job) -> Result<(), Job> {
+        let mut state = self.state();
+        if state.is_closed || state.jobs.len() >= self.capacity {
+            return Err(job);
+        }
+        state.jobs.push_back(job);
+        if state.wanted.is_some_and(|wanted| state.jobs.len() >= wanted) {
+            self.wake(state);
+        }
+        Ok(())
+    }
+
+    /// The group that was under way has come to its end.
+    pub(super) fn ring(&self) {
+        let mut state = self.state();
+        state.has_ended = true;
+        self.wake(state);
+    }
+
+    /// Takes no more requests.
+    pub(super) fn close(&self) {
+        let mut state = self.state();
+        state.is_closed = true;
+        self.wake(state);
+    }
+
+    /// Takes up to `most` requests, which are worth taking one by one where nothing is under way. Waits no longer than
+    /// `limit`.
+    pub(super) fn wait(&self, most: usize, is_under_way: bool, limit: Duration) -> News {
+        let mut state = self.state();
+        let wanted = if is_under_way { WORTH_WAKING } else { 1 };
+        let nothing = |state: &mut State| {
+            let is_enough = most > 0 && state.jobs.len() >= wanted;
+            !is_enough && !state.has_ended && !(state.is_closed && !is_under_way)
+        };
+        if nothing(&mut state) {
+            state.wanted = (most > 0).then_some(wanted);
+            let waited = self.bell.wait_timeout_while(state, limit, nothing);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state.wanted = None;
+        }
+        let jobs = state.take(most);
+        let has_ended = std::mem::take(&mut state.has_ended);
+        News { jobs, has_ended, is_over: state.is_closed && state.jobs.is_empty() }
+    }
+
+    /// Takes up to `most` requests that are there.
+    pub(super) fn take(&self, most: usize) -> VecDeque<Job> {
+        self.state().take(most)
+    }
+
+    fn wake(&self, mut state: MutexGuard<'_, State>) {
+        // Once is enough.
+        state.wanted = None;
+        drop(state);
+        self.bell.notify_one();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
