@@ -17,7 +17,9 @@ use poterne_protocol::op::ClaimId;
 use poterne_protocol::time::Day;
 use poterne_relay_core::change::{Change, Lease, Locator};
 use poterne_relay_core::state::{LeaseTag, MailboxState};
-use poterne_relay_core::store::{Bell, CommitError, LoadError, ReadError, Store, VoucherChange, VoucherId, Write};
+use poterne_relay_core::store::{
+    Bell, CommitError, LoadError, ReadError, Store, VoucherChange, VoucherId, Write,
+};
 
 use super::cache::Cache;
 use super::log::{AppendError, Committed, Log};

@@ -17,7 +17,7 @@ use super::page::{PAGE_BYTES, PageNumber};
 use super::recover::retire;
 use super::rows::{BUCKETS, Overlay, Row};
 use super::shared::Shared;
-use super::spares::{RESERVED_SPARES, Segment, write_zeros};
+use super::spares::{RESERVED_SPARES, Segment, zero};
 
 /// Rows brought into the index in one batch: more would take memory without being quicker.
 const INDEX_BATCH_ROWS: usize = 250;
@@ -102,7 +102,7 @@ impl Shared {
     pub fn erase(&self) -> io::Result<u64> {
         let mut erased = 0;
         for (segment, runs) in self.due_for_erasure() {
-            self.heeded(erase(&segment, &runs))?;
+            self.heeded(zero(&*segment.file, &runs))?;
             erased += runs.iter().map(|run| u64::from(run.end - run.start)).sum::<u64>();
             if let Some(pages) = self.inner().book.pages(segment.header.sequence) {
                 pages.cleaned(runs.into_iter().flatten());
@@ -210,13 +210,6 @@ impl Shared {
         };
         Some((one.segment.clone(), one.pages.end))
     }
-}
-
-fn erase(segment: &Segment, runs: &[Range<PageNumber>]) -> io::Result<()> {
-    for run in runs {
-        write_zeros(&*segment.file, run.clone())?;
-    }
-    segment.file.sync_data()
 }
 
 /// Rows on their way to the index.

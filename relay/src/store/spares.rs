@@ -39,8 +39,11 @@ impl Purpose {
         }
     }
 }
-/// Bytes of zeros in one write: large enough to be quick, small enough not to hold up a commit's sync for long.
+/// Bytes of zeros in one write.
 const ZEROS_BYTES: usize = 256 * 1024;
+/// Pages of zeros until they are synced: some milliseconds' work for a disk, since a commit that comes meanwhile waits
+/// behind them.
+const ZEROS_PER_SYNC: PageNumber = 256;
 const NAME_PREFIX: &str = "segment-";
 
 /// A file of the log in one use.
@@ -221,8 +224,7 @@ impl Spares {
     }
 
     fn fill(&self, file: &dyn MediumFile) -> io::Result<()> {
-        write_zeros(file, 0..self.segment_pages)?;
-        file.sync_data()?;
+        zero(file, &[0..self.segment_pages])?;
         self.medium.sync_dir()
     }
 
@@ -259,15 +261,12 @@ impl State {
 
 /// Overwrites what an earlier use left in the file. Pages that are zeros already are not written again.
 fn clean(file: &mut FreeFile) -> io::Result<()> {
-    let mut pages = vec![0; ZEROS_BYTES];
+    let mut pages = vec![0; ZEROS_PER_SYNC as usize * PAGE_BYTES];
     for range in file.soiled.clone() {
-        for start in range.clone().step_by(ZEROS_BYTES / PAGE_BYTES) {
-            let end = range.end.min(start + (ZEROS_BYTES / PAGE_BYTES) as PageNumber);
+        for start in range.clone().step_by(ZEROS_PER_SYNC as usize) {
+            let end = range.end.min(start + ZEROS_PER_SYNC);
             clean_some(&*file.file, start, &mut pages[..(end - start) as usize * PAGE_BYTES])?;
         }
-    }
-    if !file.soiled.is_empty() {
-        file.file.sync_data()?;
     }
     file.soiled.clear();
     Ok(())
@@ -284,7 +283,7 @@ fn clean_some(file: &dyn MediumFile, start: PageNumber, pages: &mut [u8]) -> io:
             _ => soiled.push(number..number + 1),
         }
     }
-    soiled.into_iter().try_for_each(|run| write_zeros(file, run))
+    zero(file, &soiled)
 }
 
 /// The name of the file of that number.
@@ -297,7 +296,24 @@ pub fn segment_number(name: &str) -> Option<u64> {
     u64::from_str_radix(name.strip_prefix(NAME_PREFIX)?, 16).ok()
 }
 
-/// Overwrites pages with zeros.
+/// Overwrites pages with zeros, which are lasting then.
+pub fn zero(file: &dyn MediumFile, runs: &[Range<PageNumber>]) -> io::Result<()> {
+    let mut unsynced = 0;
+    for run in runs {
+        for start in run.clone().step_by(ZEROS_PER_SYNC as usize) {
+            let some = start..run.end.min(start + ZEROS_PER_SYNC);
+            unsynced += some.end - some.start;
+            write_zeros(file, some)?;
+            if unsynced >= ZEROS_PER_SYNC {
+                file.sync_data()?;
+                unsynced = 0;
+            }
+        }
+    }
+    if unsynced > 0 { file.sync_data() } else { Ok(()) }
+}
+
+/// Overwrites pages with zeros, which a sync must make lasting.
 pub fn write_zeros(file: &dyn MediumFile, pages: Range<PageNumber>) -> io::Result<()> {
     let zeros = vec![0; ZEROS_BYTES.min(pages.len() * PAGE_BYTES)];
     let mut page = pages.start;
