@@ -6,6 +6,7 @@
 //! its mailboxes.
 
 mod inbox;
+mod pace;
 mod waiting;
 
 use std::collections::VecDeque;
@@ -25,9 +26,11 @@ use tokio::sync::oneshot;
 use crate::clock;
 use crate::door::Handler;
 use inbox::Inbox;
+use pace::Pace;
 use waiting::{Waiter, Waiting};
 
-/// Requests that wait for the engine at most; 16 full channels. Beyond, the answer is busy at once.
+/// Requests that wait for the engine at most; 16 full channels. Fewer where the disk is slow. Beyond, the answer is
+/// busy at once.
 const INBOX: usize = 4096;
 /// Requests of one group at most: 4 MiB of puts, so that the first of them does not wait for more.
 const GROUP: usize = 1024;
@@ -65,6 +68,7 @@ impl Engine {
             tended: None,
             staged: Vec::new(),
             under_way: None,
+            pace: Pace::new(INBOX),
         };
         let thread = thread::Builder::new().name("engine".to_owned());
         let thread = thread.spawn(move || worker.run()).expect("a relay can start its threads");
@@ -82,7 +86,7 @@ impl Engine {
 
     fn submit(&self, request: Request) -> Option<oneshot::Receiver<Answer>> {
         let (answer, receiver) = oneshot::channel();
-        self.inbox.submit(Job { request, answer }).ok().map(|()| receiver)
+        self.inbox.submit(Job { request, answer }).then_some(receiver)
     }
 }
 
@@ -121,7 +125,13 @@ struct Worker<S> {
     /// Decided, for the next group.
     staged: Vec<Decided>,
     /// The group that is on its way to the disk.
-    under_way: Option<Vec<Decided>>,
+    under_way: Option<UnderWay>,
+    pace: Pace,
+}
+
+struct UnderWay {
+    group: Vec<Decided>,
+    since: Instant,
 }
 
 /// A request of a group, decided.
@@ -155,7 +165,7 @@ impl<S: Store> Worker<S> {
 
     /// Requests that the next group can still take.
     fn room(&self) -> usize {
-        GROUP.saturating_sub(self.staged.len())
+        GROUP.min(self.pace.limit()).saturating_sub(self.staged.len())
     }
 
     fn decide_all(&mut self, jobs: VecDeque<Job>) {
@@ -179,17 +189,19 @@ impl<S: Store> Worker<S> {
             return;
         }
         let (group, inbox) = (take(&mut self.staged), self.inbox.clone());
+        inbox.begun(self.pace.limit());
         match self.relay.begin_commit(Box::new(move || inbox.ring())) {
             Some(committed) => self.answer_all(group, committed),
-            None => self.under_way = Some(group),
+            None => self.under_way = Some(UnderWay { group, since: Instant::now() }),
         }
     }
 
     /// Answers the group that was under way. Where about as many requests have come meanwhile, the disk works on those
     /// first; else those who are answered now may come with more.
     fn end_group(&mut self) {
-        let Some(group) = self.under_way.take() else { return };
+        let Some(UnderWay { group, since }) = self.under_way.take() else { return };
         let committed = self.relay.end_commit();
+        self.pace.note(group.len(), since.elapsed());
         let come = self.inbox.take(self.room());
         self.decide_all(come);
         if self.staged.len() >= group.len() / 2 && !self.is_tend_due() {
@@ -261,6 +273,7 @@ impl<S: Store> Worker<S> {
         while !self.staged.is_empty() {
             let committed = self.relay.commit();
             let group = take(&mut self.staged);
+            self.inbox.begun(self.pace.limit());
             self.answer_all(group, committed);
         }
         // Makes durable what damaged records have staged, so that nothing is.

@@ -12,14 +12,16 @@ const WORTH_WAKING: usize = 32;
 
 /// The way to the engine's thread.
 pub(super) struct Inbox {
-    capacity: usize,
     state: Mutex<State>,
     bell: Condvar,
 }
 
-#[derive(Default)]
 struct State {
     jobs: VecDeque<Job>,
+    /// Requests that were taken out for the next group.
+    taken: usize,
+    /// Requests that may wait, here and for the next group.
+    limit: usize,
     /// A group has come to its end, and the thread does not know yet.
     has_ended: bool,
     is_closed: bool,
@@ -40,26 +42,42 @@ pub(super) struct News {
 impl State {
     fn take(&mut self, most: usize) -> VecDeque<Job> {
         let left = self.jobs.split_off(most.min(self.jobs.len()));
-        std::mem::replace(&mut self.jobs, left)
+        let taken = std::mem::replace(&mut self.jobs, left);
+        self.taken += taken.len();
+        taken
     }
 }
 
 impl Inbox {
-    pub(super) fn new(capacity: usize) -> Self {
-        Self { capacity, state: Mutex::default(), bell: Condvar::new() }
+    pub(super) fn new(limit: usize) -> Self {
+        let state = State {
+            jobs: VecDeque::new(),
+            taken: 0,
+            limit,
+            has_ended: false,
+            is_closed: false,
+            wanted: None,
+        };
+        Self { state: Mutex::new(state), bell: Condvar::new() }
     }
 
-    /// Puts a request in; gives it back where there is no room, or where nobody works any more.
-    pub(super) fn submit(&self, job: Job) -> Result<(), Job> {
+    /// What was taken out is on its way; so many requests may wait for the next group. Those that do already stay.
+    pub(super) fn begun(&self, limit: usize) {
         let mut state = self.state();
-        if state.is_closed || state.jobs.len() >= self.capacity {
-            return Err(job);
+        (state.taken, state.limit) = (0, limit);
+    }
+
+    /// Puts a request in, where there is room and somebody works. Says whether it did.
+    pub(super) fn submit(&self, job: Job) -> bool {
+        let mut state = self.state();
+        if state.is_closed || state.jobs.len() + state.taken >= state.limit {
+            return false;
         }
         state.jobs.push_back(job);
         if state.wanted.is_some_and(|wanted| state.jobs.len() >= wanted) {
             self.wake(state);
         }
-        Ok(())
+        true
     }
 
     /// The group that was under way has come to its end.
@@ -83,7 +101,7 @@ impl Inbox {
         let wanted = if is_under_way { WORTH_WAKING } else { 1 };
         let nothing = |state: &mut State| {
             let is_enough = most > 0 && state.jobs.len() >= wanted;
-            !is_enough && !state.has_ended && !(state.is_closed && !is_under_way)
+            !is_enough && !state.has_ended && (!state.is_closed || is_under_way)
         };
         if nothing(&mut state) {
             state.wanted = (most > 0).then_some(wanted);

@@ -127,3 +127,20 @@ fn a_full_waiting_room_takes_nobody() {
     assert!(add());
     assert!(!add());
 }
+
+#[test]
+fn no_more_wait_than_may() {
+    let inbox = Inbox::new(3);
+    let submit = |content: u8| {
+        let (answer, asker) = oneshot::channel();
+        std::mem::forget(asker);
+        inbox.submit(Job { request: put(1, content), answer })
+    };
+    assert!(submit(1) && submit(2));
+    assert_eq!(inbox.take(1).len(), 1);
+    assert!(submit(3));
+    assert!(!submit(4), "one waits for the next group, two wait here");
+    inbox.begun(3);
+    assert!(submit(5));
+    assert!(!submit(6));
+}

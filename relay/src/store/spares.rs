@@ -224,7 +224,7 @@ impl Spares {
     }
 
     fn fill(&self, file: &dyn MediumFile) -> io::Result<()> {
-        zero(file, &[0..self.segment_pages])?;
+        zero(file, std::slice::from_ref(&(0..self.segment_pages)))?;
         self.medium.sync_dir()
     }
 
