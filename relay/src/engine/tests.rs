@@ -11,6 +11,9 @@ use poterne_relay_core::policy::Policy;
 use tokio::time::timeout;
 
 use super::*;
+use crate::store::sim::{Faults, SimDisk};
+use crate::store::sim_index::SimIndexes;
+use crate::store::{Config, open};
 
 const PIN: Pin = Pin([0; 16]);
 
@@ -21,6 +24,29 @@ fn engine() -> Engine {
 fn engine_over(store: MemoryStore) -> Engine {
     let cursors = CursorKey::generate(&mut UnwrapErr(getrandom::SysRng));
     Engine::start(Relay::new(store, Policy::default(), cursors), Box::new(|_| ()))
+}
+
+/// An engine whose groups are written while the next ones are staged.
+fn engine_on_disk(disk: &SimDisk) -> Engine {
+    let config = Config { segment_pages: 64, reserve_bytes: 0, reserve_percent: 0, ..Config::default() };
+    let store = open(Arc::new(disk.clone()), Box::new(SimIndexes::default()), config, clock::now().day());
+    let cursors = CursorKey::generate(&mut UnwrapErr(getrandom::SysRng));
+    let relay = Relay::new(store.expect("opens"), Policy::default(), cursors);
+    Engine::start(relay, Box::new(|relay| while relay.store_mut().shared().prepare().unwrap_or(false) {}))
+}
+
+/// Asks for all at once; the answers come in the order of the requests.
+async fn all(engine: &Arc<Engine>, requests: impl Iterator<Item = Request>) -> Vec<Answer> {
+    let ask = |request| {
+        let engine = engine.clone();
+        tokio::spawn(async move { engine.handle(request).await })
+    };
+    let asked: Vec<_> = requests.map(ask).collect();
+    let mut answers = Vec::new();
+    for one in asked {
+        answers.push(one.await.unwrap());
+    }
+    answers
 }
 
 fn keys(mailbox: u8) -> MailboxKeys {
@@ -79,6 +105,31 @@ async fn a_put_elsewhere_wakes_nobody() {
     assert!(timeout(Duration::from_millis(100), &mut waiting).await.is_err());
     engine.handle(put(1, 8)).await;
     assert_eq!(contents(waiting.await), [vec![8]]);
+}
+
+#[tokio::test]
+async fn what_is_put_while_a_group_is_on_its_way_is_found_whole() {
+    let engine = Arc::new(engine_on_disk(&SimDisk::new(Faults::default())));
+    for round in 0..8 {
+        let puts = all(&engine, (1..=32).map(|mailbox| put(mailbox, round)));
+        let waits = all(&engine, (1..=32).map(|mailbox| fetch(&[mailbox], 60)));
+        let (stored, found) = tokio::join!(puts, waits);
+        assert!(stored.iter().all(|answer| matches!(answer, Answer::Stored)));
+        found.into_iter().for_each(|answer| assert_eq!(contents(answer)[0][0], 0));
+    }
+    let all: Vec<u8> = (0..8).collect();
+    assert_eq!(contents(engine.handle(fetch(&[7], 0)).await), [all]);
+}
+
+#[tokio::test]
+async fn behind_a_sync_that_failed_nobody_is_promised_anything() {
+    let disk = SimDisk::new(Faults::default());
+    let engine = Arc::new(engine_on_disk(&disk));
+    assert!(matches!(engine.handle(put(1, 1)).await, Answer::Stored));
+    disk.set_faults(Faults { failed_sync_at: Some(disk.syncs()), ..Faults::default() });
+    let answers = all(&engine, (1..=64).map(|mailbox| put(mailbox, 2))).await;
+    assert!(answers.iter().all(|answer| matches!(answer, Answer::ReadOnly)));
+    assert_eq!(contents(engine.handle(fetch(&[1], 0)).await), [vec![1]]);
 }
 
 #[tokio::test]

@@ -48,6 +48,10 @@ pub fn child(words: &[&str]) -> anyhow::Result<()> {
 
     let deleted = runtime.block_on(run(&targets, &setup(drain_phase())));
     ensure!(deleted.drained, "not everything could be deleted");
+    // Else the next opening does not know what was overwritten, and does it again.
+    store.settle()?;
+    store.shared.erase()?;
+    store.settle()?;
     drop(targets);
     drop(store);
     // Segments that hold little are copied at once and not after a minute: it costs the same.
