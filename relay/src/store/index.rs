@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::page::Address;
-use super::record::Owner;
-use super::rows::{Row, bounds};
+use super::rows::{OwnerKey, Row, bounds};
 
 /// Why the index is of no use.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -22,7 +21,7 @@ pub enum IndexError {
 /// Rows, ordered by owner and address.
 pub trait Index: Send + Sync {
     /// The addresses of an owner's rows, rising.
-    fn of(&self, owner: &Owner) -> Result<Vec<Address>, IndexError>;
+    fn of(&self, owner: &OwnerKey) -> Result<Vec<Address>, IndexError>;
     /// All rows of a bucket.
     fn in_bucket(&self, bucket: usize) -> Result<Vec<Row>, IndexError>;
     /// Whether a row is there.
@@ -66,7 +65,7 @@ impl MemoryIndex {
 }
 
 impl Index for MemoryIndex {
-    fn of(&self, owner: &Owner) -> Result<Vec<Address>, IndexError> {
+    fn of(&self, owner: &OwnerKey) -> Result<Vec<Address>, IndexError> {
         let rows = self.range((*owner, Address::from_number(0)), (*owner, Address::from_number(u64::MAX)));
         Ok(rows.into_iter().map(|(_, address)| address).collect())
     }

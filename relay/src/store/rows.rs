@@ -18,8 +18,24 @@ use super::record::Owner;
 /// Buckets of owners, by their first 12 bits.
 pub const BUCKETS: usize = 4096;
 
+/// The first half of an owner, by which it is found. Nobody can make two that begin alike to harm another: the record tells
+/// the whole.
+#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct OwnerKey(pub [u8; OWNER_KEY_BYTES]);
+
+/// Bytes of an [`OwnerKey`]: each row of the index takes them, and what the index writes is much of what a put costs.
+pub const OWNER_KEY_BYTES: usize = 16;
+
+impl From<&Owner> for OwnerKey {
+    fn from(owner: &Owner) -> Self {
+        let mut key = [0; OWNER_KEY_BYTES];
+        key.copy_from_slice(&owner.0[..OWNER_KEY_BYTES]);
+        Self(key)
+    }
+}
+
 /// A standing record of an owner.
-pub type Row = (Owner, Address);
+pub type Row = (OwnerKey, Address);
 /// Rows with what became of each: true added, false dropped.
 pub type Overlay = BTreeMap<Row, bool>;
 
@@ -93,7 +109,7 @@ impl Rows {
     }
 
     /// The rows of an owner, in the order of their addresses.
-    pub fn of(&mut self, owner: &Owner) -> Result<Vec<Address>, IndexError> {
+    pub fn of(&mut self, owner: &OwnerKey) -> Result<Vec<Address>, IndexError> {
         self.check(bucket(owner))?;
         let range = (*owner, Address::from_number(0))..=(*owner, Address::from_number(u64::MAX));
         let known = self.mirror.of(owner).map(|found| found.collect());
@@ -185,17 +201,17 @@ impl Rows {
 }
 
 /// The bucket of an owner.
-pub fn bucket(owner: &Owner) -> usize {
+pub fn bucket(owner: &OwnerKey) -> usize {
     usize::from(u16::from_be_bytes([owner.0[0], owner.0[1]]) >> 4)
 }
 
 /// The least and the greatest row that can be in a bucket.
 pub fn bounds(bucket: usize) -> (Row, Row) {
     let start = (bucket as u16) << 4;
-    let (mut least, mut greatest) = ([0; 32], [0xff; 32]);
+    let (mut least, mut greatest) = ([0; OWNER_KEY_BYTES], [0xff; OWNER_KEY_BYTES]);
     least[..2].copy_from_slice(&start.to_be_bytes());
     greatest[..2].copy_from_slice(&(start | 0xf).to_be_bytes());
-    ((Owner(least), Address::from_number(0)), (Owner(greatest), Address::from_number(u64::MAX)))
+    ((OwnerKey(least), Address::from_number(0)), (OwnerKey(greatest), Address::from_number(u64::MAX)))
 }
 
 /// Rot and lost writes are what this must notice, not malice: the finish of splitmix64 over both parts.
@@ -220,7 +236,7 @@ mod tests {
     const MIRRORED: usize = 2;
 
     fn row(owner: u8, address: u64) -> Row {
-        (Owner([owner; 32]), Address::from_number(address))
+        (OwnerKey([owner; 16]), Address::from_number(address))
     }
 
     fn rows() -> (Arc<MemoryIndex>, Rows) {
@@ -248,7 +264,7 @@ mod tests {
         rows.add(row(1, 13));
         rows.drop(row(1, 11));
         let numbers: Vec<u64> =
-            rows.of(&Owner([1; 32])).expect("reads").iter().map(|at| at.to_number()).collect();
+            rows.of(&OwnerKey([1; 16])).expect("reads").iter().map(|at| at.to_number()).collect();
         assert_eq!(numbers, [10, 12, 13]);
         assert!(!rows.contains(&row(1, 11)).expect("reads"));
     }
@@ -269,7 +285,7 @@ mod tests {
         rows.add(row(1, 11));
         settle(&index, &mut rows);
         index.apply(&[(row(1, 11), false)]).expect("applies");
-        assert_eq!(rows.of(&Owner([1; 32])), Err(IndexError::Incomplete));
+        assert_eq!(rows.of(&OwnerKey([1; 16])), Err(IndexError::Incomplete));
     }
 
     #[test]
@@ -282,7 +298,7 @@ mod tests {
         let mut again = Rows::new(index, checkpoint, MIRRORED);
         again.add(row(1, 11));
         again.drop(row(1, 10));
-        assert_eq!(again.of(&Owner([1; 32])), Ok(vec![Address::from_number(11)]));
+        assert_eq!(again.of(&OwnerKey([1; 16])), Ok(vec![Address::from_number(11)]));
     }
 
     #[test]
@@ -291,7 +307,7 @@ mod tests {
         index.apply(&[(row(1, 10), true)]).expect("applies");
         rows.add(row(1, 10));
         rows.drop(row(1, 10));
-        assert_eq!(rows.of(&Owner([1; 32])), Ok(Vec::new()));
+        assert_eq!(rows.of(&OwnerKey([1; 16])), Ok(Vec::new()));
     }
 
     #[test]
@@ -301,13 +317,13 @@ mod tests {
         rows.freeze();
         rows.drop(row(1, 10));
         rows.refrozen();
-        assert_eq!(rows.of(&Owner([1; 32])), Ok(Vec::new()));
+        assert_eq!(rows.of(&OwnerKey([1; 16])), Ok(Vec::new()));
     }
 
     #[test]
     fn every_owner_lies_within_the_bounds_of_its_bucket() {
         for first in [0u8, 1, 0x7f, 0xff] {
-            let owner = Owner([first; 32]);
+            let owner = OwnerKey([first; 16]);
             let (least, greatest) = bounds(bucket(&owner));
             assert!(least.0 <= owner && owner <= greatest.0);
         }

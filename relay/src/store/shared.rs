@@ -20,7 +20,7 @@ use super::medium::Medium;
 use super::page::{Address, PAGE_BYTES, Place};
 use super::record::{Owner, Record};
 use super::recover::{self, Damage, PlacedBlock, Start};
-use super::rows::{BUCKETS, Rows};
+use super::rows::{BUCKETS, OwnerKey, Rows};
 use super::segment::read_page;
 use super::spares::{Segment, Spares};
 
@@ -121,10 +121,10 @@ impl Inner {
     pub fn record(&mut self, at: Address, record: &Record, mode: Mode) {
         self.book.written(at, record);
         if record.stands() {
-            self.rows.add((record.owner, at));
+            self.rows.add((OwnerKey::from(&record.owner), at));
         }
         for drop in record.drops.iter().take(record.fresh_drops(mode)) {
-            let row = (record.owner, *drop);
+            let row = (OwnerKey::from(&record.owner), *drop);
             if mode == Mode::Next || self.rows.contains(&row) == Ok(true) {
                 self.rows.drop(row);
                 self.book.dropped(*drop);
@@ -194,7 +194,8 @@ impl Shared {
     }
 
     fn try_records(&self, owner: &Owner) -> Result<Vec<(Address, Record)>, RecordsError> {
-        let addresses = self.inner().rows.of(owner)?;
+        let key = OwnerKey::from(owner);
+        let addresses = self.inner().rows.of(&key)?;
         let mut records = Vec::with_capacity(addresses.len());
         for same in addresses.chunk_by(|one, next| one.table() == next.table()) {
             let segment = self.inner().book.segment(same[0].sequence()).cloned();
@@ -203,10 +204,12 @@ impl Shared {
             for at in same {
                 let bytes = block.records().nth(usize::from(at.index())).ok_or(RecordsError::Index)?.0;
                 let record = Record::decode(bytes, *at).map_err(|_| RecordsError::Unavailable)?;
-                if record.owner != *owner {
-                    return Err(RecordsError::Index);
+                match record.owner == *owner {
+                    true => records.push((*at, record)),
+                    // Another owner that begins alike.
+                    false if OwnerKey::from(&record.owner) == key => {}
+                    false => return Err(RecordsError::Index),
                 }
-                records.push((*at, record));
             }
         }
         records.sort_by_key(|(at, record)| record.order(*at));

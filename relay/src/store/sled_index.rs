@@ -12,14 +12,12 @@ use std::sync::Arc;
 
 use super::index::{Index, IndexError, IndexFactory};
 use super::page::Address;
-use super::record::Owner;
-use super::rows::{Row, bounds};
+use super::rows::{OWNER_KEY_BYTES, OwnerKey, Row, bounds};
 
 const DIRECTORY_PREFIX: &str = "index-";
 /// Bytes of its cache. sled takes three times as much; with 32 MiB a million rows took 200 MB, with 8 MiB 90.
 const CACHE_BYTES: u64 = 8 << 20;
-const OWNER_BYTES: usize = 32;
-const ROW_BYTES: usize = OWNER_BYTES + 8;
+const ROW_BYTES: usize = OWNER_KEY_BYTES + 8;
 /// Bytes of zeros in one write over an old index.
 const ZEROS_BYTES: usize = 1 << 20;
 
@@ -100,7 +98,7 @@ impl IndexFactory for SledIndexes {
 }
 
 impl Index for SledIndex {
-    fn of(&self, owner: &Owner) -> Result<Vec<Address>, IndexError> {
+    fn of(&self, owner: &OwnerKey) -> Result<Vec<Address>, IndexError> {
         let rows = fenced(|| self.db().scan_prefix(owner.0).keys().collect::<sled::Result<Vec<_>>>())?;
         rows.iter().map(|key| decode(key).map(|(_, address)| address)).collect()
     }
@@ -151,17 +149,17 @@ fn fenced<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, IndexError> {
 
 fn encode((owner, address): &Row) -> [u8; ROW_BYTES] {
     let mut key = [0; ROW_BYTES];
-    key[..OWNER_BYTES].copy_from_slice(&owner.0);
-    key[OWNER_BYTES..].copy_from_slice(&address.to_number().to_be_bytes());
+    key[..OWNER_KEY_BYTES].copy_from_slice(&owner.0);
+    key[OWNER_KEY_BYTES..].copy_from_slice(&address.to_number().to_be_bytes());
     key
 }
 
 fn decode(key: &[u8]) -> Result<Row, IndexError> {
     let key: &[u8; ROW_BYTES] = key.try_into().map_err(|_| IndexError::Incomplete)?;
-    let (mut owner, mut address) = ([0; OWNER_BYTES], [0; 8]);
-    owner.copy_from_slice(&key[..OWNER_BYTES]);
-    address.copy_from_slice(&key[OWNER_BYTES..]);
-    Ok((Owner(owner), Address::from_number(u64::from_be_bytes(address))))
+    let (mut owner, mut address) = ([0; OWNER_KEY_BYTES], [0; 8]);
+    owner.copy_from_slice(&key[..OWNER_KEY_BYTES]);
+    address.copy_from_slice(&key[OWNER_KEY_BYTES..]);
+    Ok((OwnerKey(owner), Address::from_number(u64::from_be_bytes(address))))
 }
 
 /// Syncs every file below a directory, and the directories.
@@ -217,7 +215,7 @@ mod tests {
     use crate::store::rows::bucket;
 
     fn row(owner: u8, address: u64) -> Row {
-        (Owner([owner; 32]), Address::from_number(address))
+        (OwnerKey([owner; 16]), Address::from_number(address))
     }
 
     #[test]
@@ -230,8 +228,8 @@ mod tests {
         index.sync().expect("syncs");
         drop(index);
         let index = indexes.open(1).expect("opens");
-        assert_eq!(index.of(&Owner([1; 32])), Ok(vec![Address::from_number(3)]));
-        assert!(index.in_bucket(bucket(&Owner([2; 32]))).expect("reads") == [row(2, 9)]);
+        assert_eq!(index.of(&OwnerKey([1; 16])), Ok(vec![Address::from_number(3)]));
+        assert!(index.in_bucket(bucket(&OwnerKey([2; 16]))).expect("reads") == [row(2, 9)]);
         assert_eq!(index.contains(&row(1, 5)), Ok(false));
     }
 
@@ -261,7 +259,7 @@ mod tests {
             fs::write(&path, vec![0xa7; length as usize]).expect("writes");
             // What it then says, the digests judge.
             if let Ok(index) = indexes.open(1) {
-                let _ = index.of(&Owner([1; 32]));
+                let _ = index.of(&OwnerKey([1; 16]));
             }
         }
     }

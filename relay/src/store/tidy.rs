@@ -17,6 +17,7 @@ use super::embedded::EmbeddedStore;
 use super::page::{Address, PageNumber};
 use super::record::{Content, DROPS_MAX, Owner, Record};
 use super::recover::PlacedBlock;
+use super::rows::OwnerKey;
 use super::scan::{Found, Scan};
 use super::spares::Purpose;
 
@@ -245,7 +246,7 @@ impl EmbeddedStore {
         if at.envelope().is_some() && record.served_until().is_some_and(|last| last >= self.today) {
             return Ok(inner.book.is_live(at));
         }
-        let stands = inner.rows.contains(&(record.owner, at));
+        let stands = inner.rows.contains(&(OwnerKey::from(&record.owner), at));
         inner.index_is_broken |= stands.is_err();
         stands.map_err(|_| TidyError::Load(LoadError))
     }
