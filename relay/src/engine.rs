@@ -29,8 +29,8 @@ use inbox::Inbox;
 use pace::Pace;
 use waiting::{Waiter, Waiting};
 
-/// Requests that wait for the engine at most; 16 full channels. Fewer where the disk is slow. Beyond, the answer is
-/// busy at once.
+/// Requests that wait for the engine at most; 16 full channels. Fewer puts where the disk is slow ([`Pace`]). Beyond, the
+/// answer is busy at once.
 const INBOX: usize = 4096;
 /// Requests of one group at most: 4 MiB of puts, so that the first of them does not wait for more.
 const GROUP: usize = 1024;

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use poterne_protocol::op::Request;
+
 use super::Job;
 
 /// Requests that wake a thread that waits for a group: fewer can wait as long as the disk takes, and waking a thread
@@ -12,6 +14,8 @@ const WORTH_WAKING: usize = 32;
 
 /// The way to the engine's thread.
 pub(super) struct Inbox {
+    /// Requests that may wait, of all kinds.
+    capacity: usize,
     state: Mutex<State>,
     bell: Condvar,
 }
@@ -20,7 +24,7 @@ struct State {
     jobs: VecDeque<Job>,
     /// Requests that were taken out for the next group.
     taken: usize,
-    /// Requests that may wait, here and for the next group.
+    /// Requests that may wait, here and for the next group, where another put comes.
     limit: usize,
     /// A group has come to its end, and the thread does not know yet.
     has_ended: bool,
@@ -49,7 +53,8 @@ impl State {
 }
 
 impl Inbox {
-    pub(super) fn new(limit: usize) -> Self {
+    pub(super) fn new(capacity: usize) -> Self {
+        let limit = capacity;
         let state = State {
             jobs: VecDeque::new(),
             taken: 0,
@@ -58,10 +63,11 @@ impl Inbox {
             is_closed: false,
             wanted: None,
         };
-        Self { state: Mutex::new(state), bell: Condvar::new() }
+        Self { capacity, state: Mutex::new(state), bell: Condvar::new() }
     }
 
-    /// What was taken out is on its way; so many requests may wait for the next group. Those that do already stay.
+    /// What was taken out is on its way; beside so many requests another put may wait for the next
+    /// group.
     pub(super) fn begun(&self, limit: usize) {
         let mut state = self.state();
         (state.taken, state.limit) = (0, limit);
@@ -70,7 +76,9 @@ impl Inbox {
     /// Puts a request in, where there is room and somebody works. Says whether it did.
     pub(super) fn submit(&self, job: Job) -> bool {
         let mut state = self.state();
-        if state.is_closed || state.jobs.len() + state.taken >= state.limit {
+        // What is no put is cheap, or gives room back: it is worth waiting for.
+        let most = if matches!(job.request, Request::Put(_)) { state.limit } else { self.capacity };
+        if state.is_closed || state.jobs.len() + state.taken >= most {
             return false;
         }
         state.jobs.push_back(job);

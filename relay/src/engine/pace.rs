@@ -1,4 +1,4 @@
-//! How many requests may wait for the disk: as many as it carries out in [`GROUP_TIME`] (docs/spec/relay.md §1.1).
+//! How many puts may wait for the disk: as many as it carries out in [`GROUP_TIME`] (docs/spec/relay.md §1.1).
 //!
 //! A disk that is slower than what comes makes each group larger and each wait longer, until clients give up on
 //! requests that are carried out all the same. So the bound follows what groups take: it shrinks in proportion when one
@@ -9,8 +9,8 @@ use std::time::Duration;
 
 /// What a group should take at most: a request waits for one that is under way, and for its own.
 const GROUP_TIME: Duration = Duration::from_millis(50);
-/// The same, as a multiple of the least time that a group took lately.
-const BASES: u32 = 4;
+/// The same, as a multiple of the least time that a group took lately: a seventh is lost to the sync itself.
+const BASES: u32 = 8;
 /// Requests that may wait however slow the disk is.
 const LEAST: usize = 64;
 /// By which part the bound grows.

@@ -39,12 +39,12 @@ pub fn child(words: &[&str]) -> anyhow::Result<()> {
         payloads: payloads.clone(),
     };
 
-    let (began, before) = (Instant::now(), bytes_written()?);
+    let (began, before) = (Instant::now(), bytes_written(Path::new(folder))?);
     let put = runtime.block_on(run(&targets, &setup(puts_phase(puts))));
     let behind = store.shared.inner().rows.waiting();
-    let at_once = bytes_written()?;
+    let at_once = bytes_written(Path::new(folder))?;
     store.settle()?;
-    let (drained_secs, after_puts) = (began.elapsed().as_secs_f64(), bytes_written()?);
+    let (drained_secs, after_puts) = (began.elapsed().as_secs_f64(), bytes_written(Path::new(folder))?);
 
     let deleted = runtime.block_on(run(&targets, &setup(drain_phase())));
     ensure!(deleted.drained, "not everything could be deleted");
@@ -57,7 +57,7 @@ pub fn child(words: &[&str]) -> anyhow::Result<()> {
     // Segments that hold little are copied at once and not after a minute: it costs the same.
     let store = OpenStore::open(Path::new(folder), Config { copy_after: Duration::ZERO, ..config(puts) })?;
     await_calm(&store.shared)?;
-    let after_deletes = bytes_written()?;
+    let after_deletes = bytes_written(Path::new(folder))?;
     let per_byte = |from: u64, to: u64| (to - from) as f64 / (puts * PAYLOAD_BYTES as u64) as f64;
     tell(&json!({
         "puts": put.phases[0].to_json(),
