@@ -71,7 +71,12 @@ impl Engine {
             pace: Pace::new(INBOX),
         };
         let thread = thread::Builder::new().name("engine".to_owned());
-        let thread = thread.spawn(move || worker.run()).expect("a relay can start its threads");
+        let at_its_end = GiveUp(inbox.clone());
+        let work = move || {
+            let _at_its_end = at_its_end;
+            worker.run();
+        };
+        let thread = thread.spawn(work).expect("a relay can start its threads");
         Self { inbox, thread: Mutex::new(Some(thread)) }
     }
 
@@ -87,6 +92,15 @@ impl Engine {
     fn submit(&self, request: Request) -> Option<oneshot::Receiver<Answer>> {
         let (answer, receiver) = oneshot::channel();
         self.inbox.submit(Job { request, answer }).then_some(receiver)
+    }
+}
+
+/// Gives up what waits when the thread ends, also in a panic.
+struct GiveUp(Arc<Inbox>);
+
+impl Drop for GiveUp {
+    fn drop(&mut self) {
+        self.0.give_up();
     }
 }
 

@@ -66,8 +66,7 @@ impl Inbox {
         Self { capacity, state: Mutex::new(state), bell: Condvar::new() }
     }
 
-    /// What was taken out is on its way; beside so many requests another put may wait for the next
-    /// group.
+    /// What was taken out is on its way; beside so many requests another put may wait for the next group.
     pub(super) fn begun(&self, limit: usize) {
         let mut state = self.state();
         (state.taken, state.limit) = (0, limit);
@@ -100,6 +99,16 @@ impl Inbox {
         let mut state = self.state();
         state.is_closed = true;
         self.wake(state);
+    }
+
+    /// Nobody works any more: whoever waits learns that there will be no answer.
+    pub(super) fn give_up(&self) {
+        let jobs = {
+            let mut state = self.state();
+            state.is_closed = true;
+            std::mem::take(&mut state.jobs)
+        };
+        drop(jobs);
     }
 
     /// Takes up to `most` requests, which are worth taking one by one where nothing is under way. Waits no longer than

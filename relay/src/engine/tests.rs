@@ -195,3 +195,14 @@ fn no_more_wait_than_may() {
     assert!(submit(5));
     assert!(!submit(6));
 }
+
+#[tokio::test]
+async fn when_the_engine_panics_nobody_waits_for_ever() {
+    let cursors = CursorKey::generate(&mut UnwrapErr(getrandom::SysRng));
+    let relay = Relay::new(MemoryStore::default(), Policy::default(), cursors);
+    let engine = Engine::start(relay, Box::new(|_| panic!("as it was to be")));
+    let answer = timeout(Duration::from_secs(10), engine.handle(put(1, 7))).await.unwrap();
+    assert!(matches!(answer, Answer::ReadOnly | Answer::Busy { .. } | Answer::Stored));
+    let answer = timeout(Duration::from_secs(10), engine.handle(put(1, 8))).await.unwrap();
+    assert!(matches!(answer, Answer::ReadOnly | Answer::Busy { .. }));
+}
