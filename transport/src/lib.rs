@@ -18,6 +18,7 @@ mod frames;
 mod network;
 mod quic;
 mod reset;
+mod sparing;
 mod tls;
 
 pub use bounds::{INCOMING_BYTES, RELAY_SEND_WINDOW_BYTES, RELAY_WINDOW_BYTES, UDP_BUFFER_BYTES};

@@ -17,6 +17,7 @@ use crate::bounds::{
     RELAY_WINDOW_BYTES, SEND_WINDOW_BYTES, STREAM_WINDOW_BYTES, UDP_BUFFER_BYTES,
 };
 use crate::reset::{self, ResetKey};
+use crate::sparing::SparingRuntime;
 use crate::tls;
 
 /// A socket for dialling addresses of the family of `towards`.
@@ -38,7 +39,7 @@ pub(crate) fn server_endpoint(
     let mut config = ServerConfig::with_crypto(Arc::new(tls::server_config()));
     config.transport_config(Arc::new(transport)).incoming_buffer_size_total(INCOMING_BYTES);
     let socket = socket(address)?.into();
-    Endpoint::new(reset::endpoint_config(reset_key), Some(config), socket, Arc::new(TokioRuntime))
+    Endpoint::new(reset::endpoint_config(reset_key), Some(config), socket, Arc::new(SparingRuntime))
 }
 
 /// Ready only where the other machine says that nobody listens there: QUIC itself would go on until its timeout. One
