@@ -33,11 +33,17 @@ const RUNS: &[Run] = &[
         &CRASHES,
         &[("POTERNE_CUTS", "all")],
     ),
+    soak(
+        "cgroup",
+        "a besieged relay in the memory that its config says",
+        &CGROUP,
+        &[("POTERNE_CGROUP_SECS", "60")],
+    ),
     soak("drain", "20 drains at full load", &DRAIN, &[("POTERNE_DRAINS", "20")]),
     soak("erasure", "the raw disk, searched for what was deleted, after the promised time", &ERASURE, &[]),
     soak(
         "existence",
-        "10,000 pairs of a drained and an absent mailbox, by time",
+        "10,000 pairs of an absent mailbox and a drained, empty, expired or other one",
         &EXISTENCE,
         &[("POTERNE_PAIRS", "10000")],
     ),
@@ -57,7 +63,19 @@ const RUNS: &[Run] = &[
         &MUTANTS,
         &[],
     ),
+    soak(
+        "overload",
+        "2, 5 and 10 times what a slow disk takes",
+        &OVERLOAD,
+        &[("POTERNE_OVERLOAD_SECS", "10")],
+    ),
     soak("power", "60 power cuts under a real file system", &POWER, &[("POTERNE_POWER_CUTS", "60")]),
+    soak(
+        "siege",
+        "100 readers that never read and 1,000 frames that never end, beside honest clients",
+        &SIEGE,
+        &[("POTERNE_CRAWLERS", "1000")],
+    ),
     soak(
         "steady",
         "ten minutes of work, and what the relay holds",
@@ -73,6 +91,7 @@ const BENCH_RELAY: [&str; 6] = of_load("poterne-relay-bench");
 const BENCH_STORE: [&str; 6] = of_load("poterne-store-bench");
 const CRYPTO: [&str; 6] =
     ["run", "--release", "--manifest-path", "tests/peers/crypto/Cargo.toml", "--target-dir", "target/peers"];
+const CGROUP: [&str; 7] = of_release_soaks("cgroup::");
 const CRASHES: [&str; 6] = ["test", "--package", "poterne-tests", "--test", "machines", "crash::"];
 const DRAIN: [&str; 6] = of_soaks("drain::");
 const ERASURE: [&str; 6] = of_soaks("erasure::");
@@ -80,10 +99,12 @@ const EXISTENCE: [&str; 6] = of_soaks("existence::");
 const FAULTS: [&str; 6] = of_soaks("faults::");
 const FLIPS: [&str; 6] = of_soaks("flips::");
 const HOSTILE: [&str; 5] = ["test", "--package", "poterne-hostile", "--test", "hostile"];
-const IDLE: [&str; 6] = of_soaks("idle::");
+const IDLE: [&str; 7] = of_release_soaks("idle::");
 const KILLS: [&str; 6] = of_soaks("kills::");
 const MUTANTS: [&str; 5] = ["mutants", "--jobs", "1", "--output", "target"];
+const OVERLOAD: [&str; 7] = of_release_soaks("overload::");
 const POWER: [&str; 5] = ["test", "--package", "poterne-hostile", "--test", "power_cut"];
+const SIEGE: [&str; 7] = of_release_soaks("siege::");
 const STEADY: [&str; 6] = of_soaks("steady::");
 const TIMING: [&str; 6] = ["run", "--release", "--package", "poterne-tests", "--example", "timing"];
 const WORLD: [&str; 5] = ["test", "--package", "poterne-tests", "--test", "*_world"];
@@ -96,6 +117,11 @@ const fn of_load(program: &'static str) -> [&'static str; 6] {
 /// The tests of one module of the relay's soaks.
 const fn of_soaks(module: &'static str) -> [&'static str; 6] {
     ["test", "--package", "poterne-hostile", "--test", "soaks", module]
+}
+
+/// The same with what is shipped: where the generator of a load shares the machine, or bytes of memory are counted.
+const fn of_release_soaks(module: &'static str) -> [&'static str; 7] {
+    ["test", "--release", "--package", "poterne-hostile", "--test", "soaks", module]
 }
 
 const fn bench(name: &'static str, about: &'static str, cargo_words: &'static [&'static str]) -> Run {
@@ -119,8 +145,10 @@ pub fn run(kind: &str, rest: &[&str]) -> anyhow::Result<ExitCode> {
     match pick(RUNS, kind, rest) {
         Ok(found) => {
             if found.kind == "soak" && found.cargo_words.first() == Some(&"test") {
-                // Tests of the binaries start those of the dev profile.
-                run_command(&mut cargo(&["build", "--bins", "--quiet"]))?;
+                // Tests of the binaries start those of their own profile.
+                let mut words = vec!["build", "--bins", "--quiet"];
+                words.extend(found.cargo_words.iter().filter(|word| **word == "--release"));
+                run_command(&mut cargo(&words))?;
                 run_command(soaking(found).env(SOAK.0, SOAK.1))?;
             } else {
                 run_command(cargo(found.cargo_words).envs(found.environment.iter().copied()))?;

@@ -5,6 +5,9 @@ use std::process::{Child, Command, Stdio};
 use poterne_tests::doors::binary;
 use serde_json::Value;
 
+/// Mailboxes that puts are spread over: soon drained, and not full of all that a minute brings.
+const MAILBOXES: &str = "4000";
+
 /// A run of the generator.
 #[derive(Clone, Copy, Debug)]
 pub struct Load<'a> {
@@ -61,7 +64,7 @@ impl Load<'_> {
         let mut command = Command::new(binary("poterne-load"));
         command.arg(self.address).args(["--json", "--run", &self.run.to_string()]);
         command.args(["--connections", &self.connections.to_string()]);
-        command.args(["--producers", &self.producers.to_string()]);
+        command.args(["--producers", &self.producers.to_string(), "--mailboxes", MAILBOXES]);
         for phase in phases {
             command.args(["--phase", phase]);
         }

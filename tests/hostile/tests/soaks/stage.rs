@@ -1,5 +1,6 @@
 //! What every soak begins with: a relay of its own, a crowd's ledger, a runtime.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +44,11 @@ impl Stage {
         stage.relay.set("data_dir", image.mount.join("data").display());
         stage.disk = Some(image);
         Some(stage)
+    }
+
+    /// A folder for what a test makes.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Its disk.
