@@ -72,6 +72,19 @@ pub async fn connect(address: &RelayAddress) -> RelayClient {
     panic!("the relay can't be dialled: {last}");
 }
 
+/// Asks until the relay is not busy.
+///
+/// # Panics
+/// When the connection is lost.
+pub async fn insist(client: &RelayClient, request: &Request) -> Answer {
+    loop {
+        match client.call(request).await.expect("the connection stands") {
+            Answer::Busy { .. } => tokio::time::sleep(PAUSE).await,
+            answer => return answer,
+        }
+    }
+}
+
 fn rng() -> impl CryptoRng {
     UnwrapErr(getrandom::SysRng)
 }

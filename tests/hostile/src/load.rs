@@ -5,9 +5,6 @@ use std::process::{Child, Command, Stdio};
 use poterne_tests::doors::binary;
 use serde_json::Value;
 
-/// Mailboxes that puts are spread over: soon drained, and not full of all that a minute brings.
-const MAILBOXES: &str = "4000";
-
 /// A run of the generator.
 #[derive(Clone, Copy, Debug)]
 pub struct Load<'a> {
@@ -15,6 +12,8 @@ pub struct Load<'a> {
     pub address: &'a str,
     /// Connections that the producers share.
     pub connections: usize,
+    /// Mailboxes that puts are spread over: each takes 64 envelopes, and each is emptied in a drain.
+    pub mailboxes: u32,
     /// Operations under way at the same time at most.
     pub producers: usize,
     /// Another number puts other envelopes into other mailboxes.
@@ -64,7 +63,9 @@ impl Load<'_> {
         let mut command = Command::new(binary("poterne-load"));
         command.arg(self.address).args(["--json", "--run", &self.run.to_string()]);
         command.args(["--connections", &self.connections.to_string()]);
-        command.args(["--producers", &self.producers.to_string(), "--mailboxes", MAILBOXES]);
+        command
+            .args(["--producers", &self.producers.to_string(), "--mailboxes"])
+            .arg(self.mailboxes.to_string());
         for phase in phases {
             command.args(["--phase", phase]);
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use poterne_hostile::crowd::insist;
 use poterne_hostile::process::Holding;
 use poterne_protocol::address::RelayAddress;
 use poterne_protocol::mailbox::Kind;
@@ -58,9 +59,9 @@ impl Door {
     /// An honest client is served: it puts, and reads what it put.
     pub async fn serves(&self, client: &RelayClient, number: u32) {
         let (mailbox, envelope) = (self.mailbox(number), envelope(number.into()));
-        let stored = client.call(&put(&mailbox, &envelope, 4)).await;
-        assert!(matches!(stored, Ok(Answer::Stored)), "{stored:?}");
-        let Ok(Answer::Fetched(fetched)) = client.call(&fetch(&mailbox)).await else { panic!("not served") };
+        let stored = insist(client, &put(&mailbox, &envelope, 4)).await;
+        assert!(matches!(stored, Answer::Stored), "{stored:?}");
+        let Answer::Fetched(fetched) = insist(client, &fetch(&mailbox)).await else { panic!("not served") };
         assert!(fetched[0].envelopes.contains(&envelope));
     }
 }

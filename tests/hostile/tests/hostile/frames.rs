@@ -109,7 +109,8 @@ async fn thousands_of_the_smallest_requests_are_each_answered() {
             stranger.ask(&Request::Hello).await.expect("the relay reads");
         }
         for _ in 0..AT_ONCE {
-            assert!(matches!(stranger.answer().await, Ok((_, Answer::Hello(_)))));
+            let answer = stranger.answer().await;
+            assert!(matches!(answer, Ok((_, Answer::Hello(_) | Answer::Busy { .. }))), "{answer:?}");
         }
     }
     door.serves(&honest, 2).await;

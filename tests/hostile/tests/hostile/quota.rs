@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use poterne_hostile::crowd::connect;
+use poterne_hostile::crowd::{connect, insist};
 use poterne_protocol::address::RelayAddress;
 use poterne_protocol::limits::PLAIN_QUOTA_ENVELOPES;
 use poterne_protocol::mailbox::Kind;
@@ -31,7 +31,7 @@ async fn a_race_of_64_connections_stores_no_more_than_the_quota() {
     for (client, first) in clients.into_iter().zip((0..).step_by(PUTS_EACH as usize)) {
         for own in first..first + PUTS_EACH {
             let (client, put) = (client.clone(), put(&mailbox, &envelope(own), 4));
-            racers.spawn(async move { (own, client.call(&put).await.expect("answered")) });
+            racers.spawn(async move { (own, insist(&client, &put).await) });
         }
     }
     let mut stored = BTreeSet::new();

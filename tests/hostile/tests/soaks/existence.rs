@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use poterne_hostile::count::{count, is_soak, skip, tell};
+use poterne_hostile::crowd::insist;
 use poterne_hostile::preload::SteppedClock;
 use poterne_protocol::inner::encode_answer;
 use poterne_protocol::keys::Pin;
@@ -47,15 +48,15 @@ impl Was {
     /// Makes a mailbox what it is to be.
     async fn make(self, client: RelayClient, mailbox: KeyedMailbox) {
         if self == Self::Empty {
-            let opened = client.call(&Request::Open(mailbox.open(today() + LOG_DAYS))).await;
-            return assert!(matches!(opened, Ok(Answer::Opened)), "{opened:?}");
+            let opened = insist(&client, &Request::Open(mailbox.open(today() + LOG_DAYS))).await;
+            return assert!(matches!(opened, Answer::Opened), "{opened:?}");
         }
         let class = Class::parse(if self == Self::Expired { 1 } else { 30 }).expect("a class");
         let put = Put { to: mailbox.write(), class, payment: Payment::None, envelope: envelope(1) };
-        assert!(matches!(client.call(&Request::Put(put)).await, Ok(Answer::Stored)));
+        assert!(matches!(insist(&client, &Request::Put(put)).await, Answer::Stored));
         if self == Self::Drained {
             let delete = Delete { by: DeleteBy::Key(mailbox.delete()), ids: vec![envelope(1).id()] };
-            assert!(matches!(client.call(&Request::Delete(delete)).await, Ok(Answer::Done)));
+            assert!(matches!(insist(&client, &Request::Delete(delete)).await, Answer::Done));
         }
     }
 

@@ -10,6 +10,8 @@ use crate::stage::Stage;
 
 /// About 2,000 puts a second in groups of some hundred, as a card or a network's disk takes them.
 pub const SLOW: Pace = Pace { bytes_per_sec: 9_000_000, sync_millis: 20 };
+/// MiB of a segment on such a disk: some are written when a relay begins, and none too often behind that.
+pub const SLOW_SEGMENT_MIB: u32 = 4;
 /// Of what the disk takes: a load that an operator would call full.
 const FULL: f64 = 0.8;
 /// Times what the disk takes.
@@ -25,7 +27,8 @@ const LAG_MILLIS: f64 = 20.0;
 
 /// Enough connections and operations under way that it is the relay that turns away.
 fn load(address: &str, run: u64) -> Load<'_> {
-    Load { address, connections: 32, producers: 8192, run }
+    let mailboxes = if is_soak() { 4000 } else { 400 };
+    Load { address, connections: 32, mailboxes, producers: 8192, run }
 }
 
 #[test]
@@ -35,7 +38,7 @@ fn a_relay_that_is_asked_for_more_than_its_disk_takes_keeps_its_pace() {
         return skip("overload", "no C compiler here, which makes the slow disk");
     };
     let secs = count("POTERNE_OVERLOAD_SECS", 1);
-    stage.relay.set("segment_mib", 64).wrap_in(&words).run();
+    stage.relay.set("segment_mib", SLOW_SEGMENT_MIB).wrap_in(&words).run();
     let address = stage.relay.address().to_owned();
     let few = Load { producers: 512, ..load(&address, 1) };
     let capacity = clean(few.drive(&[format!("saturate:{secs}")])).phases[0].goodput;
