@@ -11,6 +11,8 @@ mod chunk_set;
 mod incoming;
 mod outgoing;
 mod poll;
+#[cfg(feature = "vectors")]
+pub(crate) mod probe;
 pub(crate) mod room;
 mod stored;
 mod view;

@@ -28,7 +28,7 @@ use crate::request::PendingRequest;
 use crate::request::layout::{FirstContact, TEXT_BYTES};
 use crate::session::Session;
 use crate::session::header::{AnswerHeader, Header};
-use crate::{claimed, follow_up};
+use crate::{claimed, files, follow_up};
 
 /// The day on which the fixtures live.
 pub const TODAY: Day = fixture::TODAY;
@@ -107,6 +107,19 @@ pub fn short_layouts(bytes: &[u8]) {
         assert!(follow_up.text.len() <= follow_up::FOLLOW_UP_TEXT_BYTES);
     }
     let _ = claimed::parse(bytes);
+}
+
+/// What a message says of a file, and what a vault keeps of a conversation's files.
+pub fn attachment(bytes: &[u8]) {
+    let mut reader = Reader::new(bytes);
+    if let Ok(descriptor) = Descriptor::read(&mut reader) {
+        let mut writer = Writer::default();
+        descriptor.write(&mut writer);
+        assert_eq!(writer.as_slice(), &bytes[..bytes.len() - reader.remaining()]);
+        assert!(descriptor.filled() <= u32::from(descriptor.count));
+        assert!(descriptor.join(&[]).is_err(), "a file has a chunk at least");
+    }
+    files::probe::record(bytes);
 }
 
 /// The body of a message of each type.

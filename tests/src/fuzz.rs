@@ -7,6 +7,7 @@ mod channel;
 mod client;
 mod dice;
 mod log;
+mod picture;
 mod ratchet;
 mod records;
 mod vault;
@@ -27,6 +28,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "address", run: wire::address, seeds: wire::address_seeds },
     Target { name: "annex", run: client::annex, seeds: || client::seeds("annex") },
     Target { name: "answer", run: wire::answer, seeds: wire::answer_seeds },
+    Target { name: "attachment", run: client::attachment, seeds: || client::seeds("attachment") },
     Target { name: "body", run: client::body, seeds: || client::seeds("body") },
     Target { name: "card", run: wire::card, seeds: wire::card_seeds },
     Target { name: "certificates", run: client::certificates, seeds: || client::seeds("certificates") },
@@ -41,6 +43,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "log_entry", run: client::log_entry, seeds: || client::seeds("log_entry") },
     Target { name: "notice_head", run: client::notice_head, seeds: || client::seeds("notice_head") },
     Target { name: "passphrase", run: client::passphrase, seeds: client::passphrase_seeds },
+    Target { name: "picture", run: picture::picture, seeds: picture::seeds },
     Target { name: "ratchet", run: ratchet::ratchet, seeds: ratchet::seeds },
     Target { name: "records", run: records::records, seeds: records::seeds },
     Target { name: "request", run: wire::request, seeds: wire::request_seeds },

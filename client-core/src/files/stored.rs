@@ -23,21 +23,21 @@ use crate::thread::{Draft, Thread};
 use crate::transcript::Position;
 use crate::vault::Batch;
 
-const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 1;
 
 #[derive(Deserialize, Serialize, Zeroize, ZeroizeOnDrop)]
-struct FilesPlain {
+pub(super) struct FilesPlain {
     /// The file of each draft, in their order.
-    drafts: Vec<Option<[u8; 8]>>,
+    pub(super) drafts: Vec<Option<[u8; 8]>>,
     /// Which sent messages are files.
-    sent: Vec<((u16, u32, u32), [u8; 8])>,
-    outgoing: Vec<OutgoingPlain>,
-    incoming: Vec<IncomingPlain>,
-    saved: u32,
+    pub(super) sent: Vec<((u16, u32, u32), [u8; 8])>,
+    pub(super) outgoing: Vec<OutgoingPlain>,
+    pub(super) incoming: Vec<IncomingPlain>,
+    pub(super) saved: u32,
 }
 
 #[derive(Deserialize, Serialize, Zeroize, ZeroizeOnDrop)]
-struct OutgoingPlain {
+pub(super) struct OutgoingPlain {
     descriptor: Vec<u8>,
     nonces: [u8; 32],
     is_kept: bool,
@@ -53,7 +53,7 @@ struct SendingPlain {
 }
 
 #[derive(Deserialize, Serialize, Zeroize, ZeroizeOnDrop)]
-struct IncomingPlain {
+pub(super) struct IncomingPlain {
     descriptor: Vec<u8>,
     relays: Vec<[u8; 16]>,
     announced: u32,
@@ -105,7 +105,7 @@ pub(crate) fn load(
 }
 
 impl FilesPlain {
-    fn files(&self, records: &impl Records, id: LocalId) -> Result<Files, StoredError> {
+    pub(super) fn files(&self, records: &impl Records, id: LocalId) -> Result<Files, StoredError> {
         let mut outgoing = BTreeMap::new();
         for plain in &self.outgoing {
             let one = plain.outgoing(records, id)?;

@@ -62,7 +62,7 @@ impl Language {
 /// The only word of the list that the typed beginning can become; `None` while there are several, or where none is.
 pub fn complete(language: Language, typed: &str) -> Option<&'static str> {
     let typed = fold(typed.trim());
-    let mut fitting = language.words().filter(|word| fold(word).starts_with(typed.as_str()));
+    let mut fitting = language.words().filter(|word| begins(word, &typed));
     let first = fitting.next()?;
     if fitting.next().is_none() { Some(first) } else { None }
 }
@@ -77,10 +77,8 @@ pub(super) fn split(text: &str) -> Vec<Zeroizing<String>> {
 /// The place of a folded word that was typed whole, or to its fourth letter or further.
 pub(super) fn number(language: Language, typed: &str) -> Option<u16> {
     let long_enough = typed.chars().count() >= PREFIX_LETTERS;
-    let fits = |word: &str| {
-        let word = fold(word);
-        *word == typed || long_enough && word.starts_with(typed)
-    };
+    let is_whole = |word: &str| letters(word).eq(typed.chars());
+    let fits = |word: &str| begins(word, typed) && (long_enough || is_whole(word));
     (0..).zip(language.words()).find(|(_, word)| fits(word)).map(|(number, _)| number)
 }
 
@@ -90,7 +88,7 @@ pub(super) fn similar(language: Language, typed: &str) -> Option<&'static str> {
     if prefix.chars().count() < PREFIX_LETTERS {
         return None;
     }
-    language.words().find(|word| fold(word).starts_with(prefix.as_str()))
+    language.words().find(|word| begins(word, &prefix))
 }
 
 /// The word at a place below 2048.
@@ -101,9 +99,19 @@ pub(super) fn word(language: Language, number: u16) -> &'static str {
 /// Small letters without what may be typed in two ways.
 fn fold(text: &str) -> Zeroizing<String> {
     let mut folded = Zeroizing::new(String::with_capacity(2 * text.len()));
-    let letters = text.chars().flat_map(char::to_lowercase).filter(|letter| !is_combining(*letter));
-    folded.extend(letters.map(base));
+    folded.extend(letters(text));
     folded
+}
+
+/// Whether a word's folded form begins with a folded text.
+fn begins(word: &str, folded: &str) -> bool {
+    let mut letters = letters(word);
+    folded.chars().all(|letter| letters.next() == Some(letter))
+}
+
+/// The letters of the folded form, one by one.
+fn letters(text: &str) -> impl Iterator<Item = char> {
+    text.chars().flat_map(char::to_lowercase).filter(|letter| !is_combining(*letter)).map(base)
 }
 
 /// Unicode's block of combining diacritical marks: what a decomposed accent is made of.

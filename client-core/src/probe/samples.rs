@@ -7,14 +7,14 @@ use zeroize::Zeroizing;
 
 use super::{Talk, talk};
 use crate::answer_box::AnswerRelay;
-use crate::body::PartMark;
+use crate::body::{Body, PartMark};
 use crate::dh::DhPublic;
 use crate::fixture::{self, Asked, Desk};
 use crate::notice::{NoticeHash, Version, annex};
 use crate::request::layout::FirstContact;
 use crate::request::{RequestFlags, Reveal};
 use crate::session::header::{AnswerHeader, Header};
-use crate::vectors;
+use crate::{files, vectors};
 
 /// True bytes of the layouts of this crate, each behind the name of the probe that takes it.
 pub fn true_bytes() -> Vec<(&'static str, Vec<u8>)> {
@@ -43,7 +43,10 @@ pub fn true_bytes() -> Vec<(&'static str, Vec<u8>)> {
         ("short_layouts", vec![1, 1, 1, 0, 0, 0]),
         ("log_entry", vectors::entry_bytes()),
     ];
+    all.push(("attachment", files::probe::true_record(&mut desk.rng).to_vec()));
     let bodies = vectors::samples();
+    let announced = bodies.iter().filter(|body| matches!(body, Body::Attachment(_)));
+    all.extend(announced.map(|body| ("attachment", body.encode().to_vec())));
     all.extend(bodies.iter().map(|body| ("body", [&[body.kind()][..], &body.encode()].concat())));
     all.extend(vectors::event_bytes().into_iter().map(|bytes| ("log_entry", bytes)));
     all.extend(annex::split(&vectors::annex_bytes(&desk)).into_iter().map(|bytes| ("annex", bytes)));

@@ -3,7 +3,9 @@
 use poterne_client_core::passphrase::{self, Language};
 use poterne_client_core::probe;
 
-pub(super) use probe::{annex, body, certificates, first_contact, headers, log_entry, notice_head};
+pub(super) use probe::{
+    annex, attachment, body, certificates, first_contact, headers, log_entry, notice_head,
+};
 pub(super) use probe::{short_layouts, stored_states};
 
 /// A typed passphrase, in every language.

@@ -26,6 +26,11 @@ const TODAY: Day = Day(20_000);
 const PAGES: PageNumber = 6;
 const MAILBOX: MailboxId = MailboxId([1; 32]);
 const SEGMENTS_MAX: usize = 2;
+/// Bits at the front of a table of which one may be flipped: its header, and some of its first record.
+const FLIPPED_BITS: usize = 800;
+/// Where a table holds the high byte of how many bytes its records take.
+const TABLE_USED_HIGH: usize = 37;
+const SECTOR_BYTES: usize = 512;
 
 fn config() -> Config {
     Config {
@@ -71,41 +76,65 @@ fn write_segment(disk: &SimDisk, number: usize, dice: &mut Dice) {
             let mut raw = [dice.byte(); PAGE_BYTES];
             let own = dice.bytes(200);
             raw[..own.len()].copy_from_slice(own);
+            // What it may be taken for is a short table: one flipped bit of it is looked for.
+            raw[TABLE_USED_HIGH] = 0;
             write_page(&*file, at, &raw);
             at += 1;
             continue;
         }
         group.number += u64::from(dice.byte() % 3);
         let (builder, attached) = block(dice, PAGES - 2 - at);
-        write_page(&*file, at, &builder.finish(&header, at, group)[..]);
-        for envelope in 1..=attached {
-            write_page(&*file, at + envelope, &[envelope as u8; PAGE_BYTES]);
+        let mut table = builder.finish(&header, at, group);
+        if dice.one_in(8) {
+            let bit = dice.below(FLIPPED_BITS);
+            table[bit / 8] ^= 1 << (bit % 8);
         }
-        at += 1 + attached;
+        write_page(&*file, at, &table[..]);
+        for (envelope, fill) in (1..).zip(&attached) {
+            write_page(&*file, at + envelope, &envelope_page(*fill, dice));
+        }
+        at += 1 + attached.len() as PageNumber;
     }
     file.sync_data().and_then(|()| disk.sync_dir()).expect("a sound disk");
 }
 
-/// A block of records of any bytes, of which at most `room` attach an envelope.
-fn block(dice: &mut Dice, room: PageNumber) -> (BlockBuilder, PageNumber) {
-    let (mut builder, mut attached) = (BlockBuilder::default(), 0);
+/// The page of an attached envelope: as its record says, with one bit flipped, or torn. Of a record of any bytes it is
+/// torn: where the store takes a page for one with a flipped bit, it tries all its bits, and a run would take seconds.
+fn envelope_page(fill: Option<u8>, dice: &mut Dice) -> [u8; PAGE_BYTES] {
+    let mut page = [fill.unwrap_or(0xff); PAGE_BYTES];
+    match (fill, dice.byte() % 4) {
+        (Some(_), 0 | 1) => {}
+        (Some(_), 2) => page[0] ^= 1 << (dice.byte() % 8),
+        _ => page[..SECTOR_BYTES].fill(0),
+    }
+    page
+}
+
+/// A block of records of any bytes, of which at most `room` attach an envelope: what fills each, where it is known.
+fn block(dice: &mut Dice, room: PageNumber) -> (BlockBuilder, Vec<Option<u8>>) {
+    let (mut builder, mut attached) = (BlockBuilder::default(), Vec::new());
     for _ in 0..dice.byte() % 6 {
-        let record = match dice.byte() % 3 {
-            0 => true_record(dice),
-            _ => dice.bytes(255).to_vec(),
+        let (record, fill) = match dice.byte() % 3 {
+            0 => {
+                let fill = 1 + dice.byte() % 3;
+                (true_record(fill), Some(fill))
+            }
+            _ => (dice.bytes(255).to_vec(), None),
         };
         if record.is_empty() || !builder.fits(1, BlockBuilder::cost(&record)) {
             continue;
         }
-        let attaches = attached < room && dice.one_in(2);
-        attached += PageNumber::from(builder.push(&record, attaches).is_some());
+        let attaches = attached.len() < room as usize && dice.one_in(2);
+        if builder.push(&record, attaches).is_some() {
+            attached.push(fill);
+        }
     }
     (builder, attached)
 }
 
-/// A record that arrives: what it says of its envelope need not hold.
-fn true_record(dice: &mut Dice) -> Vec<u8> {
-    let page = SealedEnvelope::parse(&[1 + dice.byte() % 3; PAGE_BYTES]).expect("4096 bytes");
+/// A record that arrives, with an envelope that is full of one byte.
+fn true_record(fill: u8) -> Vec<u8> {
+    let page = SealedEnvelope::parse(&[fill; PAGE_BYTES]).expect("4096 bytes");
     let state = poterne_relay_core::state::MailboxState::default();
     let position = state.next_position(TODAY);
     let (id, last_day, at) = (page.id(), TODAY + 4, Locator::UNPLACED);

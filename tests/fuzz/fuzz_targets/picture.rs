@@ -1,0 +1,4 @@
+//! The target `picture` of `poterne_tests::fuzz`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| poterne_tests::fuzz::run("picture", bytes));
