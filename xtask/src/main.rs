@@ -4,12 +4,14 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command for people at a terminal")]
 
 mod command;
+mod coverage;
 mod crates;
 mod fuzz;
 #[cfg(test)]
 mod house;
 mod model;
 mod msrv;
+mod mutants;
 mod named;
 mod node;
 mod rules;

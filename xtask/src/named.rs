@@ -1,17 +1,29 @@
 //! Runs that have a name: `soak NAME`, `bench NAME`. Only what exists is listed.
+//!
+//! Most are one call of cargo; those that judge what comes of it have a module of their own.
 
 use std::process::{Command, ExitCode};
 
 use crate::command::{cargo, run as run_command};
+use crate::{coverage, mutants};
 
-/// One run: the words after `cargo` that start it, and what it finds in its environment.
+/// One run.
 struct Run {
     kind: &'static str,
     name: &'static str,
     about: &'static str,
-    cargo_words: &'static [&'static str],
-    environment: &'static [(&'static str, &'static str)],
+    does: Does,
 }
+
+enum Does {
+    /// Calls cargo with these words, and more in its environment.
+    Cargo(Words, Environment),
+    /// What stands there.
+    Own(fn() -> anyhow::Result<ExitCode>),
+}
+
+type Words = &'static [&'static str];
+type Environment = &'static [(&'static str, &'static str)];
 
 const RUNS: &[Run] = &[
     bench(
@@ -26,6 +38,11 @@ const RUNS: &[Run] = &[
         "photos through five kills of relay and client each",
         &ATTACHMENTS,
         &[("POTERNE_PHOTO_KILLS", "5")],
+    ),
+    own(
+        "coverage",
+        "lines of the parsers that tests reach, at least 95 % (needs cargo-llvm-cov)",
+        coverage::run,
     ),
     soak(
         "crashes",
@@ -57,11 +74,10 @@ const RUNS: &[Run] = &[
     soak("hostile", "what hostile clients try, with their waits", &HOSTILE, &[]),
     soak("idle", "10,000 clients that wait for news", &IDLE, &[("POTERNE_IDLE_CLIENTS", "10000")]),
     soak("kills", "50 SIGKILLs under load", &KILLS, &[("POTERNE_KILLS", "50")]),
-    soak(
+    own(
         "mutants",
         "changes in codec, ratchet and relay rules that tests must notice (needs cargo-mutants)",
-        &MUTANTS,
-        &[],
+        mutants::run,
     ),
     soak(
         "overload",
@@ -101,7 +117,6 @@ const FLIPS: [&str; 6] = of_soaks("flips::");
 const HOSTILE: [&str; 5] = ["test", "--package", "poterne-hostile", "--test", "hostile"];
 const IDLE: [&str; 7] = of_release_soaks("idle::");
 const KILLS: [&str; 6] = of_soaks("kills::");
-const MUTANTS: [&str; 5] = ["mutants", "--jobs", "1", "--output", "target"];
 const OVERLOAD: [&str; 7] = of_release_soaks("overload::");
 const POWER: [&str; 5] = ["test", "--package", "poterne-hostile", "--test", "power_cut"];
 const SIEGE: [&str; 7] = of_release_soaks("siege::");
@@ -124,17 +139,16 @@ const fn of_release_soaks(module: &'static str) -> [&'static str; 7] {
     ["test", "--release", "--package", "poterne-hostile", "--test", "soaks", module]
 }
 
-const fn bench(name: &'static str, about: &'static str, cargo_words: &'static [&'static str]) -> Run {
-    Run { kind: "bench", name, about, cargo_words, environment: &[] }
+const fn bench(name: &'static str, about: &'static str, words: Words) -> Run {
+    Run { kind: "bench", name, about, does: Does::Cargo(words, &[]) }
 }
 
-const fn soak(
-    name: &'static str,
-    about: &'static str,
-    cargo_words: &'static [&'static str],
-    environment: &'static [(&'static str, &'static str)],
-) -> Run {
-    Run { kind: "soak", name, about, cargo_words, environment }
+const fn soak(name: &'static str, about: &'static str, words: Words, environment: Environment) -> Run {
+    Run { kind: "soak", name, about, does: Does::Cargo(words, environment) }
+}
+
+const fn own(name: &'static str, about: &'static str, run: fn() -> anyhow::Result<ExitCode>) -> Run {
+    Run { kind: "soak", name, about, does: Does::Own(run) }
 }
 
 /// What every soak finds in its environment: that it may print figures and judge times.
@@ -143,18 +157,7 @@ const SOAK: (&str, &str) = ("POTERNE_SOAK", "1");
 /// Starts the run, or says which there are.
 pub fn run(kind: &str, rest: &[&str]) -> anyhow::Result<ExitCode> {
     match pick(RUNS, kind, rest) {
-        Ok(found) => {
-            if found.kind == "soak" && found.cargo_words.first() == Some(&"test") {
-                // Tests of the binaries start those of their own profile.
-                let mut words = vec!["build", "--bins", "--quiet"];
-                words.extend(found.cargo_words.iter().filter(|word| **word == "--release"));
-                run_command(&mut cargo(&words))?;
-                run_command(soaking(found).env(SOAK.0, SOAK.1))?;
-            } else {
-                run_command(cargo(found.cargo_words).envs(found.environment.iter().copied()))?;
-            }
-            Ok(ExitCode::SUCCESS)
-        }
+        Ok(found) => carry_out(found),
         Err(complaint) => {
             eprintln!("{complaint}");
             Ok(ExitCode::from(2))
@@ -162,10 +165,25 @@ pub fn run(kind: &str, rest: &[&str]) -> anyhow::Result<ExitCode> {
     }
 }
 
+fn carry_out(found: &Run) -> anyhow::Result<ExitCode> {
+    match found.does {
+        Does::Own(run) => return run(),
+        Does::Cargo(words, environment) if found.kind == "soak" && words.first() == Some(&"test") => {
+            // Tests of the binaries start those of their own profile.
+            let mut build = vec!["build", "--bins", "--quiet"];
+            build.extend(words.iter().filter(|word| **word == "--release"));
+            run_command(&mut cargo(&build))?;
+            run_command(soaking(words, environment).env(SOAK.0, SOAK.1))?;
+        }
+        Does::Cargo(words, environment) => run_command(cargo(words).envs(environment.iter().copied()))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 /// The tests of a soak, one after another, with what they print.
-fn soaking(found: &Run) -> Command {
-    let mut command = cargo(found.cargo_words);
-    command.args(["--", "--nocapture", "--test-threads", "1"]).envs(found.environment.iter().copied());
+fn soaking(words: Words, environment: Environment) -> Command {
+    let mut command = cargo(words);
+    command.args(["--", "--nocapture", "--test-threads", "1"]).envs(environment.iter().copied());
     command
 }
 
@@ -191,10 +209,7 @@ fn pick<'a>(runs: &'a [Run], kind: &str, rest: &[&str]) -> Result<&'a Run, Strin
 mod tests {
     use super::*;
 
-    const SOME: &[Run] = &[
-        Run { kind: "soak", name: "world", about: "200 seeds", cargo_words: &["test"], environment: &[] },
-        Run { kind: "bench", name: "", about: "every table", cargo_words: &["run"], environment: &[] },
-    ];
+    const SOME: &[Run] = &[soak("world", "200 seeds", &["test"], &[]), bench("", "every table", &["run"])];
 
     #[test]
     fn a_known_name_is_found_under_its_kind_only() {
