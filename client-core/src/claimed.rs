@@ -80,4 +80,11 @@ mod tests {
         assert_eq!(it.pending.open_claimed(&receipt), Ok(Claimed { lease: 7 }));
         assert_eq!(it.pending.open_claimed(&it.envelope), Err(ClaimedError::NotOpened));
     }
+
+    #[test]
+    fn a_receipt_of_another_type_or_version_is_refused() {
+        assert_eq!(parse(&[1, 1, 7, 0, 0, 0, 0]), Ok(Claimed { lease: 7 }));
+        assert_eq!(parse(&[1, 2, 7, 0, 0, 0, 0]), Err(DecodeError::UnknownType { value: 2 }));
+        assert_eq!(parse(&[2, 1, 7, 0, 0, 0, 0]), Err(DecodeError::Version { version: 2 }));
+    }
 }

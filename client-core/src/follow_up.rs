@@ -212,3 +212,46 @@ impl From<NotOpened> for FollowUpOpenError {
         Self::NotOpened
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::rng;
+
+    fn ends() -> (FollowUpWriter, FollowUpReader) {
+        let start = Secret::from_bytes(&[1; 32]);
+        (FollowUpWriter::from_plain(&([1; 32], 0)), FollowUpReader::from(start))
+    }
+
+    #[test]
+    fn a_layout_of_another_version_or_place_is_refused() {
+        let read = |bytes: &[u8]| parse(3, bytes).map(|found| (found.kind, found.text.to_vec()));
+        assert_eq!(read(&[1, 9, 3, 0, 0, 0, 1, 0, b'a']), Ok((9, b"a".to_vec())));
+        assert_eq!(read(&[2, 1, 3, 0, 0, 0, 0, 0]), Err(DecodeError::Version { version: 2 }));
+        assert_eq!(read(&[1, 1, 4, 0, 0, 0, 0, 0]), Err(DecodeError::Invalid { field: "n" }));
+        assert_eq!(read(&[1, 1, 3, 0, 0, 0, 0xff, 0xff]), Err(DecodeError::Invalid { field: "text" }));
+    }
+
+    #[test]
+    fn a_reader_knows_which_it_has() {
+        let (mut writer, mut reader) = ends();
+        let mut rng = rng(1);
+        let sealed = [(); 3].map(|()| writer.seal(b"more", PartMark::WHOLE, &mut rng).unwrap());
+        assert_eq!(reader.open(&sealed[2]).unwrap().n, 2);
+        assert!(!reader.has_first(1) && reader.has_beyond(2) && !reader.has_beyond(3));
+        assert_eq!(reader.open(&sealed[2]).unwrap_err(), FollowUpOpenError::NotOpened);
+        let mut reader = FollowUpReader::from_plain(&reader.to_plain());
+        sealed[..2].iter().for_each(|envelope| _ = reader.open(envelope).unwrap());
+        assert!(reader.has_first(3) && !reader.has_first(4));
+    }
+
+    #[test]
+    fn a_text_that_is_too_long_is_not_sealed_and_nothing_else_shows() {
+        let (mut writer, mut reader) = ends();
+        let long = vec![b'a'; FOLLOW_UP_TEXT_BYTES + 1];
+        let refused = writer.seal(&long, PartMark::WHOLE, &mut rng(2));
+        assert_eq!(refused.unwrap_err(), FollowUpError::TextTooLong);
+        let whole = writer.seal(&long[1..], PartMark::WHOLE, &mut rng(2)).unwrap();
+        assert_eq!(format!("{:?}", reader.open(&whole).unwrap()), "FollowUp { n: 0, .. }");
+    }
+}

@@ -217,3 +217,17 @@ fn parsed<T>(
     reader.finish()?;
     Ok(read)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_come_back_as_they_were() {
+        let desk = crate::fixture::Desk::new(1);
+        let coordinator = desk.certificate(1);
+        assert_eq!(CoordinatorCertificate::parse(&coordinator.encode()), Ok(coordinator));
+        let device = &desk.device.certificate;
+        assert_eq!(DeviceCertificate::parse(&device.encode()).as_ref(), Ok(device));
+    }
+}

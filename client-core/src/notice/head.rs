@@ -227,3 +227,33 @@ fn read_tlvs(reader: &mut Reader) -> Result<Vec<u8>, DecodeError> {
     }
     Ok(tlvs.to_vec())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn further_keys_come_back_and_are_bounded() {
+        let read_back = |count: usize| {
+            let keys = vec![FurtherKey { suite: 2, purpose: 1, hash: [7; 32] }; count];
+            let mut writer = Writer::default();
+            write_further_keys(&keys, &mut writer);
+            read_further_keys(&mut Reader::new(writer.as_slice())).map(|read| read == keys)
+        };
+        assert_eq!([0, 1, 4].map(read_back), [Ok(true); 3]);
+        assert_eq!(read_back(5), Err(DecodeError::Invalid { field: "further keys" }));
+    }
+
+    #[test]
+    fn odd_types_behind_a_head_are_kept_and_even_ones_refused() {
+        let read = |tlvs: &[u8]| {
+            let mut writer = Writer::default();
+            writer.var(tlvs);
+            read_tlvs(&mut Reader::new(writer.as_slice())).map(|read| read == tlvs)
+        };
+        assert_eq!(read(&[]), Ok(true));
+        assert_eq!(read(&[7, 1, 0, 9, 9, 0, 0]), Ok(true));
+        assert_eq!(read(&[7, 1, 0, 9, 6, 0, 0]), Err(DecodeError::UnknownType { value: 6 }));
+        assert_eq!(read(&[7, 2, 0, 9]), Err(DecodeError::TooShort { missing: 1 }));
+    }
+}

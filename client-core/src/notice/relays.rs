@@ -117,3 +117,52 @@ pub(crate) fn are_distinct(relays: &[RelayEntry]) -> bool {
             && relays[..place].iter().all(|other| other.number != relay.number && other.pin != relay.pin)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(number: u8, pin: u8) -> RelayEntry {
+        RelayEntry {
+            number,
+            pin: Pin([pin; 16]),
+            operator: 5,
+            intake_read: KeyHash([6; 32]),
+            log_write: KeyHash([7; 32]),
+            addresses: vec![Address::host_port("a.example:1"), Address { kind: 9, value: vec![0xff] }],
+        }
+    }
+
+    fn read_back(relays: &[RelayEntry]) -> Result<Vec<RelayEntry>, DecodeError> {
+        let mut writer = Writer::default();
+        write(relays, &mut writer);
+        read(&mut Reader::new(writer.as_slice()))
+    }
+
+    #[test]
+    fn a_table_keeps_addresses_of_every_kind_and_gives_those_that_can_be_dialled() {
+        let relays = vec![entry(1, 1), entry(2, 2)];
+        assert_eq!(read_back(&relays), Ok(relays.clone()));
+        assert!(hosts(&relays, &Pin([2; 16])).eq(["a.example:1"]));
+        assert!(hosts(&relays, &Pin([3; 16])).next().is_none());
+        assert_eq!(relays[0].addresses[1].as_host_port(), None);
+    }
+
+    #[test]
+    fn numbers_and_pins_are_distinct_and_no_number_is_0() {
+        let refused = Err(DecodeError::Invalid { field: "relays" });
+        for relays in [[entry(1, 1), entry(1, 2)], [entry(1, 1), entry(2, 1)], [entry(0, 1), entry(2, 2)]] {
+            assert_eq!(read_back(&relays), refused);
+        }
+    }
+
+    #[test]
+    fn a_table_has_at_most_8_relays_and_a_relay_8_addresses() {
+        let relays: Vec<RelayEntry> = (1..=9).map(|number| entry(number, number)).collect();
+        assert!(read_back(&relays[..8]).is_ok());
+        assert_eq!(read_back(&relays), Err(DecodeError::Invalid { field: "relays" }));
+        let addresses = vec![Address::host_port("a.example:1"); 9];
+        let wide = [RelayEntry { addresses, ..entry(1, 1) }];
+        assert_eq!(read_back(&wide), Err(DecodeError::Invalid { field: "addresses" }));
+    }
+}

@@ -101,3 +101,15 @@ fn read_relays(reader: &mut Reader) -> Result<[AnswerRelay; 2], DecodeError> {
     let mut relay = |number| Ok(AnswerRelay { number, own: KeyHash(reader.array()?) });
     Ok([relay(first)?, relay(second)?])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_of_the_high_byte_need_a_newer_version() {
+        assert!(RequestFlags::new(true).goes_on() && !RequestFlags::new(false).goes_on());
+        assert!(!RequestFlags(0x00ff).needs_newer() && RequestFlags(0x0100).needs_newer());
+        assert!(RequestFlags(0x8000).needs_newer() && !RequestFlags(0xfffe).goes_on());
+    }
+}

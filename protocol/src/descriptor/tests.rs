@@ -58,6 +58,9 @@ fn a_descriptor_has_its_bytes() {
     .concat();
     assert_eq!(body_of(&descriptor), expected);
     let verified = parse(&descriptor.sign(&identity())).unwrap();
+    let operator = &verified.descriptor().operator;
+    assert_eq!((operator.id(), operator.name()), (0x0304, "Приют"));
+    assert_eq!(format!("{verified:?}"), "VerifiedDescriptor(day 258)");
     assert_eq!(verified.descriptor(), &descriptor);
     assert_eq!(*verified.pin(), identity().pin());
 }

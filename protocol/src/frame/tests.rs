@@ -44,6 +44,16 @@ fn each_frame_has_its_bytes() {
 }
 
 #[test]
+fn a_frame_shows_its_type_and_nothing_else() {
+    assert_eq!(format!("{:?}", OuterFrame::Sealed(vec![1; 300])), "OuterFrame(4)");
+    let (OuterFrame::Channel(opening), OuterFrame::Continued(going_on)) = (opening(), continued()) else {
+        panic!("they are what they are called")
+    };
+    assert_eq!(format!("{opening:?} {going_on:?}"), "ChannelOpening(..) Continued(..)");
+    assert_eq!(format!("{:?}", going_on.channel), "ChannelId(..)");
+}
+
+#[test]
 fn bodies_that_are_too_short_or_too_long_are_refused() {
     let body = |kind, error| Err(FrameError::Body { kind, error });
     let decode = |bytes: &[u8]| OuterFrame::decode(bytes, 64);
@@ -124,7 +134,7 @@ fn an_idle_decoder_holds_nothing() {
     assert_eq!(decoder.held_bytes(), 0);
     decoder.push(&[1, 0]);
     assert_eq!(decoder.next(), Ok(None));
-    assert!(decoder.is_mid_frame());
+    assert!(decoder.is_mid_frame() && decoder.held_bytes() >= 2);
 }
 
 fn any_frame() -> impl Strategy<Value = OuterFrame> {

@@ -111,6 +111,7 @@ mod tests {
         let address = Address::new(table, 3, 2);
         assert_eq!((address.table(), address.index()), (table, 3));
         assert_eq!(address.envelope(), Some(Place { sequence: 7, page: 14 }));
+        assert_eq!(format!("{table:?}"), "7:12");
         assert_eq!(Address::new(table, 4, 0).envelope(), None);
         assert_eq!(Address::from_number(address.to_number()), address);
         let last = Address::new(Place { sequence: 7, page: SEGMENT_PAGES_MAX - 1 }, RECORDS_MAX - 1, 127);

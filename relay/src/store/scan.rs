@@ -141,3 +141,105 @@ impl<'a> Scan<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::IoSlice;
+    use std::sync::Arc;
+
+    use super::super::block::BlockBuilder;
+    use super::super::medium::Medium as _;
+    use super::super::sim::{Faults, SimDisk};
+    use super::*;
+
+    const HEADER: SegmentHeader = SegmentHeader { sequence: 5, pages: 200, key: [7; 32] };
+
+    fn table(at: PageNumber) -> Box<Page> {
+        let mut builder = BlockBuilder::default();
+        builder.push(b"a record", false);
+        builder.finish(&HEADER, at, Group { number: at.into(), index: 0, blocks: 1 })
+    }
+
+    /// A table with more wrong bits than can be found.
+    fn rotten(at: PageNumber) -> Box<Page> {
+        let mut table = table(at);
+        table[60] ^= 3;
+        table
+    }
+
+    /// A file of `pages` pages, zeros but for these.
+    fn file(pages: PageNumber, written: &[(PageNumber, Box<Page>)]) -> Arc<dyn MediumFile> {
+        let file = SimDisk::new(Faults::default()).create("segment").expect("a fresh name");
+        let last = (pages - 1, page::zeroed());
+        for (at, page) in [last].iter().chain(written) {
+            file.write_at(&[IoSlice::new(&page[..])], page::offset(*at)).expect("a sound disk");
+        }
+        file
+    }
+
+    /// What a scan comes across: the page of each block, and the pages of each gap.
+    fn found(scan: &mut Scan) -> Vec<(PageNumber, PageNumber)> {
+        let next = || scan.advance().expect("the file can be read");
+        core::iter::from_fn(next)
+            .map(|found| match found {
+                Found::Block { at, .. } => (at, at),
+                Found::Gap { from, to } => (from, to),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_scan_goes_on_behind_what_has_rotted() {
+        let file = file(200, &[(1, table(1)), (2, rotten(2)), (3, table(3)), (4, rotten(4))]);
+        let mut scan = Scan::new(&*file, &HEADER, 0, Group::default());
+        assert_eq!(found(&mut scan), [(1, 1), (2, 3), (3, 3)]);
+        assert_eq!((scan.end(), scan.garbage(), scan.last_group().number), (4, Some(5), 3));
+    }
+
+    #[test]
+    fn what_stands_behind_a_long_stretch_of_zeros_is_seen() {
+        let file = file(200, &[(1, table(1)), (190, rotten(190))]);
+        let mut scan = Scan::new(&*file, &HEADER, 0, Group::default());
+        assert_eq!(found(&mut scan), [(1, 1)]);
+        assert_eq!((scan.end(), scan.garbage()), (2, Some(191)));
+    }
+
+    #[test]
+    fn a_file_that_ends_too_early_can_not_be_scanned() {
+        let file = file(10, &[]);
+        let scan = Scan::new(&*file, &HEADER, 0, Group::default()).advance();
+        assert!(scan.is_err_and(|error| error.kind() == io::ErrorKind::UnexpectedEof));
+    }
+
+    /// A disk that can't read one page any more.
+    struct Unreadable(Arc<dyn MediumFile>, PageNumber);
+
+    impl MediumFile for Unreadable {
+        fn len(&self) -> io::Result<u64> {
+            self.0.len()
+        }
+
+        fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+            let lost = page::offset(self.1);
+            if (offset..offset + buffer.len() as u64).contains(&lost) {
+                return Err(io::Error::other("a bad sector"));
+            }
+            self.0.read_at(buffer, offset)
+        }
+
+        fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<()> {
+            self.0.write_at(parts, offset)
+        }
+
+        fn sync_data(&self) -> io::Result<()> {
+            self.0.sync_data()
+        }
+    }
+
+    #[test]
+    fn a_page_that_can_not_be_read_is_a_gap() {
+        let file = Unreadable(file(200, &[(1, table(1)), (2, table(2)), (3, table(3))]), 2);
+        let mut scan = Scan::new(&file, &HEADER, 0, Group::default());
+        assert_eq!(found(&mut scan), [(1, 1), (2, 3), (3, 3)]);
+    }
+}
