@@ -250,6 +250,22 @@ mod tests {
     }
 
     #[test]
+    fn a_writer_knows_its_length_and_pads_with_zeros() {
+        let mut writer = Writer::default();
+        assert!(writer.is_empty());
+        assert_eq!(writer.u24(7).pad_to(5).len(), 5);
+        assert!(!writer.is_empty());
+        assert_eq!(writer.as_slice(), [7, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn what_fits_into_the_capacity_is_never_moved() {
+        let mut writer = Writer::with_capacity(4096);
+        let before = writer.u8(1).as_slice().as_ptr();
+        assert_eq!(writer.put(&[0; 4095]).as_slice().as_ptr(), before);
+    }
+
+    #[test]
     fn odd_types_are_skipped_and_even_ones_must_be_known() {
         let list = |bytes: &[u8]| Reader::new(bytes).tlvs(|kind, _| Ok(kind == 2));
         assert_eq!(list(&[2, 1, 0, 9, 7, 0, 0]), Ok(()));

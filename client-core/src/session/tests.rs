@@ -1,6 +1,8 @@
 //! The two ends of a conversation against each other.
 
+mod ends;
 mod forks;
+mod hostile;
 mod model;
 mod order;
 mod rollback;

@@ -37,7 +37,8 @@ pub(super) fn encode(number: u32, answer: &Answer) -> Zeroizing<Vec<u8>> {
     writer.into_secret()
 }
 
-fn capacity(answer: &Answer) -> usize {
+/// Bytes that suffice, so that no copy of a lease token is left behind by growth.
+pub(super) fn capacity(answer: &Answer) -> usize {
     FIXED_BYTES
         + match answer {
             Answer::Claimed(_) => ENVELOPE_BYTES,

@@ -46,7 +46,7 @@ pub(super) fn encode(number: u32, request: &Request) -> Zeroizing<Vec<u8>> {
 }
 
 /// Bytes that suffice, so that no copy of a key is left behind by growth.
-fn capacity(request: &Request) -> usize {
+pub(super) fn capacity(request: &Request) -> usize {
     FIXED_BYTES
         + match request {
             Request::Put(put) => ENVELOPE_BYTES + payment_value(&put.payment).len(),

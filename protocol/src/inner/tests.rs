@@ -150,7 +150,9 @@ fn open_and_close_name_the_mailbox_by_its_hashes() {
     };
     let mailbox: &[u8] = &[&[2][..], &[1; 32], &[2; 32], &[0; 32]].concat();
     let body: &[&[u8]] = &[&[5; 32], mailbox, &[2, 1, 0, 0], &[64, 0, 0, 0, 0, 0, 0, 0], &[1], &[6; 32]];
-    check_request(&Request::Open(open), body);
+    check_request(&Request::Open(open.clone()), body);
+    let body = [&body[..4], &[&[0], &[6; 32]]].concat();
+    check_request(&Request::Open(Open { gated: false, ..open }), &body);
     let close = Close { steward: StewardKey::from_bytes(&[7; 32]), mailbox: hashes() };
     check_request(&Request::Close(close), &[&[7; 32], mailbox]);
 }
@@ -273,7 +275,9 @@ fn hello_is_answered_with_version_operations_time_and_limits() {
     };
     let body: &[&[u8]] =
         &[&[1, 3, 1, 2, 3], &[0x0b, 0x0a, 0, 0, 0, 0, 0, 0], &[4, 0, 0, 0], &[64, 0], &[60, 0], &[1]];
-    check_answer(&Answer::Hello(hello), 0x09, body);
+    check_answer(&Answer::Hello(hello.clone()), 0x09, body);
+    let body = [&body[..5], &[&[0]]].concat();
+    check_answer(&Answer::Hello(HelloAnswer { permits: false, ..hello }), 0x09, &body);
 }
 
 #[test]
@@ -293,6 +297,45 @@ fn an_answer_holds_at_most_64_envelopes_over_all_mailboxes() {
 fn an_unknown_status_keeps_its_number() {
     let error = DecodeError::UnknownType { value: 0x7f };
     assert_eq!(decode_answer(&[9, 0, 0, 0, 0x7f]).unwrap_err(), InnerError::Body { number: 9, error });
+}
+
+/// Whether a buffer of `capacity` bytes never grows, and is no waste.
+fn is_fitting(capacity: usize, bytes: &[u8]) -> bool {
+    (bytes.len()..bytes.len() + 512).contains(&capacity)
+}
+
+#[test]
+fn a_request_is_written_into_a_buffer_that_it_fits() {
+    let ids = || vec![EnvelopeId([4; 16]); 64];
+    let mailbox = FetchFrom { mailbox: read_from(Kind::Log), start: Start::After(Cursor([8; 16])) };
+    let at = DeleteAt { delete: DeleteForm::from_bytes(&[1; 32]), write: hash(2), read: hash(3) };
+    let payment = Payment::Work(vec![0; 512].into());
+    let requests = [
+        Request::Hello,
+        Request::Put(Put { to: write_to(), class: Class::ONE, payment, envelope: envelope(0) }),
+        Request::Fetch(Fetch { from: vec![mailbox; 64], max: 1, wait_secs: 0 }),
+        Request::Delete(Delete { by: DeleteBy::Key(at), ids: ids() }),
+        Request::Status(Status { mailbox: write_to(), ids: ids() }),
+    ];
+    for request in requests {
+        assert!(is_fitting(request::capacity(&request), &encode_request(1, &request)), "{}", request.op());
+    }
+}
+
+#[test]
+fn an_answer_is_written_into_a_buffer_that_it_fits() {
+    let mailbox =
+        |count| Fetched { envelopes: vec![envelope(1); count], cursor: Cursor([3; 16]), more: false };
+    let claimed = Claimed { token: LeaseToken([1; 16]), number: 2, secs_left: 3, envelope: envelope(4) };
+    let answers = [
+        Answer::Stored,
+        Answer::Claimed(claimed),
+        Answer::Fetched(vec![mailbox(40), mailbox(24)]),
+        Answer::Fetched(vec![mailbox(0); 64]),
+    ];
+    for answer in answers {
+        assert!(is_fitting(answer::capacity(&answer), &encode_answer(1, &answer)));
+    }
 }
 
 proptest! {

@@ -117,6 +117,17 @@ mod tests {
     }
 
     #[test]
+    fn a_lease_is_over_in_the_second_in_which_it_ends() {
+        let mut relay = Fixture::opened(&intake(1));
+        relay.put(&intake(1), 1);
+        relay.lease(&intake(1), 1);
+        relay.wait(899);
+        assert_eq!(relay.lease(&intake(1), 1).secs_left, 1);
+        relay.wait(1);
+        assert!(matches!(relay.claim(&intake(1), 1, ClaimWhat::Oldest, 900), Answer::Ended));
+    }
+
+    #[test]
     fn a_claim_repeated_after_its_lease_is_told_so_for_five_days() {
         let mut relay = Fixture::opened(&intake(1));
         relay.put(&intake(1), 1);

@@ -87,6 +87,14 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_was_kept_opens_its_cursors_again() {
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        let (key, mailbox) = (CursorKey::generate(&mut rng), MailboxId([1; 32]));
+        let cursor = key.seal(&mailbox, Position(77), &mut rng);
+        assert_eq!(CursorKey::from_bytes(key.expose()).open(&mailbox, &cursor), Position(77));
+    }
+
+    #[test]
     fn two_cursors_to_one_place_differ() {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
         let key = CursorKey::generate(&mut rng);

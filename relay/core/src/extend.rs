@@ -68,6 +68,7 @@ mod tests {
         extend(&mut relay, token, 3600);
         let before = relay.relay.store().changes(&intake(1).hashes().id()).len();
         assert_eq!(extend(&mut relay, token, 60), Some(3600));
+        assert_eq!(extend(&mut relay, token, 3600), Some(3600));
         assert_eq!(relay.relay.store().changes(&intake(1).hashes().id()).len(), before);
     }
 

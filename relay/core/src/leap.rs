@@ -99,6 +99,12 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_may_gain_two_hours() {
+        assert_eq!(clock().time(START.plus(7200), 0).held_secs, 0);
+        assert_eq!(clock().time(START.plus(7201), 0), Time { now: START, held_secs: 7201 });
+    }
+
+    #[test]
     fn a_leap_of_a_year_is_not_followed_and_time_goes_on() {
         let mut clock = clock();
         let time = clock.time(START.plus(YEAR + 10), 10);

@@ -134,6 +134,37 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn map(keys: core::ops::Range<u8>) -> SmallMap<u8, u8> {
+        let mut map = SmallMap::default();
+        keys.for_each(|key| _ = map.insert(key, key));
+        map
+    }
+
+    #[test]
+    fn it_is_a_list_up_to_64_entries_and_then_a_tree() {
+        assert!(matches!(map(0..64).0, Shape::Few(_)));
+        assert!(matches!(map(0..65).0, Shape::Many(_)));
+    }
+
+    #[test]
+    fn two_maps_are_equal_by_their_entries_whatever_their_shape() {
+        let mut shrunk = map(0..65);
+        shrunk.remove(&64);
+        assert_eq!(shrunk, map(0..64));
+        assert_ne!(map(0..3), map(0..4));
+        assert_ne!(map(0..3), map(1..4));
+    }
+
+    #[test]
+    fn a_value_is_changed_in_place_in_either_shape() {
+        for keys in [0..3, 0..65] {
+            let mut map = map(keys);
+            *map.get_mut(&1).expect("it is there") = 9;
+            assert_eq!(map.get(&1), Some(&9));
+            assert_eq!(map.get_mut(&200), None);
+        }
+    }
+
     proptest! {
         #[test]
         fn it_is_a_tree_by_another_shape(steps in proptest::collection::vec((any::<bool>(), 0u8..100, any::<u8>()), 0..300)) {

@@ -210,8 +210,10 @@ impl MailboxState {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::change::Lease;
     use crate::change::tests::any_change;
     use poterne_protocol::keys::KeyHash;
+    use poterne_protocol::op::{ClaimId, LeaseToken};
     use proptest::prelude::*;
 
     pub(crate) fn arrival(position: u64, id: u8, day: u32, last_day: u32) -> Change {
@@ -229,6 +231,7 @@ pub(crate) mod tests {
         let mut state = MailboxState::default();
         state.apply(&arrival(5, 1, 10, 14));
         assert_eq!(state.waiting(Day(14)), 1);
+        assert_eq!(state.gone_until(&EnvelopeId([1; 16]), Day(14)), None);
         assert_eq!(state.waiting(Day(15)), 0);
         assert_eq!(state.gone_until(&EnvelopeId([1; 16]), Day(15)), Some(Day(21)));
         assert_eq!(state.pass_day(Day(15)).expired, [Locator(5)]);
@@ -294,6 +297,18 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_replayed_opening_leaves_alone_what_has_happened_since() {
+        let opening = Opening { last_day: Day(10), quota: 9, gated: false, steward: KeyHash([0; 32]) };
+        let mut state = MailboxState::default();
+        state.apply(&Change::Opened(opening.clone()));
+        state.apply(&arrival(0, 1, 10, 14));
+        state.apply(&Change::Closed { last_day: Day(10) });
+        let before = state.clone();
+        state.apply(&Change::Opened(opening));
+        assert_eq!(state, before);
+    }
+
+    #[test]
     fn an_opened_mailbox_is_kept_until_its_last_day_is_over() {
         let mut state = MailboxState::default();
         state.apply(&Change::Opened(Opening {
@@ -306,6 +321,80 @@ pub(crate) mod tests {
         assert!(state.opened().is_some());
         state.pass_day(Day(11));
         assert!(state.opened().is_none() && state.is_forgotten(Day(11)));
+    }
+
+    #[test]
+    fn an_opened_mailbox_is_kept_while_anything_is_remembered_of_its_envelopes() {
+        let opening = Opening { last_day: Day(10), quota: 9, gated: false, steward: KeyHash([0; 32]) };
+        let mut state = MailboxState::default();
+        state.apply(&Change::Opened(opening));
+        state.apply(&arrival(0, 1, 10, 14));
+        state.pass_day(Day(11));
+        assert!(state.opened().is_some(), "an envelope waits");
+        state.apply(&Change::Deleted { position: Position(0), id: EnvelopeId([1; 16]), day: Day(11) });
+        state.pass_day(Day(18));
+        assert!(state.opened().is_some(), "its tombstone stands");
+        state.pass_day(Day(19));
+        assert!(state.opened().is_none());
+    }
+
+    #[test]
+    fn a_mailbox_is_paid_to_the_end_of_its_last_day_and_then_forgotten() {
+        let mut state = MailboxState::default();
+        state.apply(&Change::Paid { until: Day(10) });
+        for today in [Day(9), Day(10)] {
+            state.pass_day(today);
+            assert!(state.is_paid(today) && !state.is_forgotten(today));
+        }
+        state.pass_day(Day(11));
+        assert!(!state.is_paid(Day(11)) && state.is_forgotten(Day(11)));
+    }
+
+    #[test]
+    fn an_envelope_that_was_moved_is_found_in_its_new_place() {
+        let mut state = MailboxState::default();
+        state.apply(&arrival(3, 1, 10, 14));
+        state.relocate(Position(3), Locator(77));
+        assert_eq!(state.apply(&Change::Lost { position: Position(3) }), Some(Locator(77)));
+    }
+
+    /// An intake with one envelope, which was claimed on day 10.
+    fn claimed() -> (MailboxState, Lease) {
+        let opening = Opening { last_day: Day(40), quota: 9, gated: false, steward: KeyHash([0; 32]) };
+        let claimed_at = Day(10).start();
+        let lease = Lease {
+            claim_id: ClaimId([1; 16]),
+            token: LeaseToken([2; 16]),
+            position: Position(0),
+            number: 1,
+            claimed_at,
+            ends: claimed_at.plus(900),
+        };
+        let mut state = MailboxState::default();
+        state.apply(&Change::Opened(opening));
+        state.apply(&arrival(0, 1, 10, 14));
+        state.apply(&Change::Claimed(lease.clone()));
+        (state, lease)
+    }
+
+    #[test]
+    fn the_times_of_a_lease_are_dropped_with_its_envelope() {
+        let (mut state, lease) = claimed();
+        let outcome =
+            |state: &MailboxState| state.opened()?.claim(&lease.claim_id, Day(10)).map(|it| it.state);
+        assert!(matches!(outcome(&state), Some(ClaimState::Leased { .. })));
+        state.apply(&Change::Lost { position: Position(0) });
+        assert_eq!(outcome(&state), Some(ClaimState::Released));
+    }
+
+    #[test]
+    fn a_claim_is_forgotten_with_its_tag_after_five_days() {
+        let (mut state, lease) = claimed();
+        let claims = |state: &MailboxState| state.opened().map(Opened::claims);
+        assert!(state.pass_day(Day(15)).leases.is_empty());
+        assert_eq!(claims(&state), Some(1));
+        assert_eq!(state.pass_day(Day(16)).leases, [LeaseTag::of(&lease.token)]);
+        assert_eq!(claims(&state), Some(0));
     }
 
     #[test]

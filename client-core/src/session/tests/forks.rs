@@ -104,11 +104,26 @@ fn the_desk_cannot_make_a_fork_of_chain_0_once_the_volunteer_has_turned() {
 }
 
 #[test]
+fn a_message_of_chain_0_that_comes_after_the_turn_leaves_no_secret_behind() {
+    let mut it = pair(13);
+    let mut old = copy(&it.volunteer);
+    let late = it.volunteer.seal(&part("late"), &mut it.rng).unwrap();
+    let hers = it.requester.seal(&part("hers"), &mut it.rng).unwrap();
+    it.volunteer.open(&hers.envelope, TODAY).unwrap();
+    let theirs = it.volunteer.seal(&part("theirs"), &mut it.rng).unwrap();
+    it.requester.open(&theirs.envelope, TODAY).unwrap();
+    assert!(it.requester.open(&late.envelope, TODAY).is_ok());
+    let again = old.seal(&part("another"), &mut it.rng).unwrap();
+    assert_eq!(it.requester.open(&again.envelope, TODAY).unwrap_err(), OpenError::Spoilt { chain: 0, n: 1 });
+}
+
+#[test]
 fn an_old_state_sees_in_its_own_mailbox_that_a_newer_one_lives() {
     let mut it = settled(7);
     let old = copy(&it.requester);
     let turned = it.requester.seal(&part("turned"), &mut it.rng).unwrap();
     assert_eq!(old.judge_own(&turned.envelope), Own::Newer);
+    assert_eq!(old.judge_own(&it.first.envelope), Own::NotOurs);
     let old = copy(&it.requester);
     assert_eq!(old.judge_own(&turned.envelope), Own::Sent);
     let next = it.requester.seal(&part("next"), &mut it.rng).unwrap();

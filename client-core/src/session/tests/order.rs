@@ -116,7 +116,9 @@ fn a_body_fills_its_layout_to_the_last_byte() {
     assert_eq!(refused.unwrap_err(), SealError::BodyTooLong { max: 1690 });
     assert!(!it.requester.is_bound());
     let sealed = it.requester.seal(&part(&whole(BODY_BYTES)), &mut it.rng).unwrap();
+    assert_eq!(it.requester.body_bytes(), 1690);
     assert_eq!(it.volunteer.open(&sealed.envelope, TODAY).unwrap().bytes.len(), 1690);
+    assert_eq!(it.volunteer.body_bytes(), 1690);
 }
 
 #[test]

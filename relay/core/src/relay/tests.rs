@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::fixture::{self, Fixture, id, intake, plain};
+use poterne_protocol::envelope::EnvelopeId;
 use poterne_protocol::op::ClaimWhat;
 use proptest::prelude::*;
 use rand_chacha::rand_core::SeedableRng;
@@ -28,6 +29,31 @@ fn the_requests_of_a_group_see_each_other() {
     let committed = fixture.relay.commit();
     assert!(matches!(fixture.relay.finish(first, committed, &mut rng), Answer::Stored));
     assert!(matches!(fixture.relay.finish(second, committed, &mut rng), Answer::Stored));
+}
+
+#[test]
+fn only_a_fetch_without_envelopes_may_wait() {
+    let mut fixture = Fixture::new();
+    let mut rng = rand_chacha::ChaCha20Rng::from_seed([2; 32]);
+    let from = poterne_protocol::op::FetchFrom {
+        mailbox: plain(1).read(),
+        start: poterne_protocol::op::Start::First,
+    };
+    let fetch = Request::Fetch(Fetch { from: vec![from], max: 1, wait_secs: 9 });
+    assert!(fixture.relay.begin(&fetch, fixture.now, &mut rng).found_nothing());
+    fixture.put(&plain(1), 1);
+    assert!(!fixture.relay.begin(&fetch, fixture.now, &mut rng).found_nothing());
+    assert!(!fixture.relay.begin(&Request::Hello, fixture.now, &mut rng).found_nothing());
+}
+
+#[test]
+fn another_policy_counts_from_the_next_request_on() {
+    let mut fixture = Fixture::new();
+    let policy = Policy { plain_envelopes: 1, ..Policy::default() };
+    fixture.relay.set_policy(policy.clone());
+    assert_eq!(fixture.relay.policy(), &policy);
+    assert!(matches!(fixture.put(&plain(1), 1), Answer::Stored));
+    assert!(matches!(fixture.put(&plain(1), 2), Answer::Full));
 }
 
 /// One step in the life of an intake: which operation, on which envelope or claim, after how many seconds.
@@ -91,4 +117,56 @@ fn a_failed_commit_gives_no_lease() {
     let answer = relay.claim(&intake(1), 1, poterne_protocol::op::ClaimWhat::Oldest, 900);
     assert!(matches!(answer, Answer::ReadOnly));
     assert_eq!(relay.waiting(&intake(1)), [1]);
+}
+
+#[test]
+fn a_store_that_commits_at_once_tells_the_outcome_at_once() {
+    let mut relay = Fixture::opened(&intake(1));
+    let bell = || -> crate::store::Bell { Box::new(|| panic!("nothing is under way")) };
+    relay.relay.store_mut().fail_commits(1);
+    assert_eq!(relay.relay.begin_commit(bell()), Some(Err(CommitError)));
+    assert_eq!(relay.relay.begin_commit(bell()), Some(Ok(())));
+    assert_eq!(relay.relay.end_commit(), Ok(()));
+}
+
+/// A store whose groups fail when they come to their end.
+struct Failing;
+
+impl Store for Failing {
+    fn load(&self, _id: &MailboxId) -> Result<Cow<'_, MailboxState>, LoadError> {
+        Err(LoadError)
+    }
+
+    fn find_lease(&self, _tag: &LeaseTag) -> Result<Option<(MailboxId, ClaimId)>, LoadError> {
+        Err(LoadError)
+    }
+
+    fn voucher(&self, _id: &VoucherId) -> Result<u32, LoadError> {
+        Err(LoadError)
+    }
+
+    fn stage(&mut self, _write: Write) {}
+
+    fn commit(&mut self) -> Result<(), CommitError> {
+        Err(CommitError)
+    }
+
+    fn begin_commit(&mut self, _ended: crate::store::Bell) -> Option<Result<(), CommitError>> {
+        None
+    }
+
+    fn end_commit(&mut self) -> Result<(), CommitError> {
+        Err(CommitError)
+    }
+
+    fn read(&self, _at: crate::change::Locator, _id: &EnvelopeId) -> Result<SealedEnvelope, ReadError> {
+        Err(ReadError::Unavailable)
+    }
+}
+
+#[test]
+fn a_group_that_fails_beside_the_next_is_told_at_its_end() {
+    let mut relay = Relay::new(Failing, Policy::default(), CursorKey::from_bytes(&[1; 32]));
+    assert_eq!(relay.begin_commit(Box::new(|| {})), None);
+    assert_eq!(relay.end_commit(), Err(CommitError));
 }

@@ -105,11 +105,6 @@ impl Opened {
         self.leases.get(&position).map_or(1, |leased| leased.number.saturating_add(1))
     }
 
-    /// By what a store finds this mailbox from the lease tokens that it has given.
-    pub fn tags(&self) -> impl Iterator<Item = (LeaseTag, ClaimId)> {
-        self.claims.iter().map(|(id, claim)| (LeaseTag::of(&claim.token), *id))
-    }
-
     /// Whether nothing can come in or be asked for any more, as far as the claims go.
     pub(super) fn is_over(&self, today: Day) -> bool {
         self.opening.last_day < today && self.claims.is_empty()

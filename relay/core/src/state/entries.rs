@@ -162,6 +162,31 @@ mod tests {
         assert!(entries.ids.is_none());
     }
 
+    fn with(numbers: core::ops::Range<u64>) -> Entries {
+        let mut entries = Entries::default();
+        numbers.for_each(|number| entries.insert(Position(number), entry(number, 1)));
+        entries
+    }
+
+    #[test]
+    fn there_is_an_index_from_the_65th_envelope_on() {
+        for (count, is_indexed) in [(0, false), (64, false), (65, true), (66, true)] {
+            let mut entries = with(0..count);
+            assert_eq!(entries.ids.is_some(), is_indexed, "{count} came");
+            entries.insert(Position(1000), entry(1000, 0));
+            entries.take_expired(Day(1));
+            assert_eq!(entries.ids.is_some(), is_indexed, "{count} are left");
+        }
+    }
+
+    #[test]
+    fn collections_are_equal_by_their_envelopes_whether_indexed_or_not() {
+        let mut shrunk = with(0..65);
+        shrunk.remove(Position(64));
+        assert_eq!(shrunk, with(0..64));
+        assert_ne!(with(0..2), with(0..3));
+    }
+
     #[test]
     fn one_id_has_one_position() {
         let mut entries = Entries::default();
