@@ -5,6 +5,7 @@
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use rand_core::CryptoRng;
+use zeroize::Zeroizing;
 
 use crate::secret::Secret;
 
@@ -65,8 +66,9 @@ impl SignPublic {
     }
 }
 
-fn message(context: &[u8], parts: &[&[u8]]) -> Vec<u8> {
-    [&[context], parts].concat().concat()
+/// What is signed; a notice holds keys that only those with the card know.
+fn message(context: &[u8], parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new([&[context], parts].concat().concat())
 }
 
 crate::secret::silent!(SignSecret);
