@@ -2,8 +2,8 @@
 //! made durable in groups.
 //!
 //! A group is whatever has come while the last one was on its way to the disk; it is decided on meanwhile. Nobody is
-//! answered before the commit that follows their request. A fetch that finds nothing waits here, and is decided again when a put came into one of
-//! its mailboxes.
+//! answered before the commit that follows their request. A fetch that finds nothing waits here, and is decided again
+//! when a put came into one of its mailboxes.
 
 mod inbox;
 mod pace;
@@ -150,11 +150,8 @@ struct UnderWay {
 
 /// A request of a group, decided.
 struct Decided {
-    request: Request,
-    answer: oneshot::Sender<Answer>,
+    asked: Waiter,
     pending: Pending,
-    /// Until when a fetch that found nothing may wait.
-    until: Instant,
 }
 
 impl<S: Store> Worker<S> {
@@ -191,10 +188,10 @@ impl<S: Store> Worker<S> {
     }
 
     /// Decides on a request, which is answered with the next group.
-    fn decide(&mut self, Waiter { request, answer, until }: Waiter, time: UnixTime) {
+    fn decide(&mut self, asked: Waiter, time: UnixTime) {
         let mut rng = UnwrapErr(getrandom::SysRng);
-        let pending = self.relay.begin(&request, time, &mut rng);
-        self.staged.push(Decided { request, answer, pending, until });
+        let pending = self.relay.begin(&asked.request, time, &mut rng);
+        self.staged.push(Decided { asked, pending });
     }
 
     /// Sends what is staged on its way to the disk.
@@ -237,12 +234,12 @@ impl<S: Store> Worker<S> {
     }
 
     fn answer(&mut self, decided: Decided, committed: Result<(), CommitError>, now: Instant) {
-        let Decided { request, mut answer, pending, until } = decided;
-        if pending.found_nothing() && until > now {
-            let Some(back) = self.waiting.add(Waiter { request, answer, until }) else { return };
-            answer = back.answer;
+        let Decided { asked, pending } = decided;
+        let may_wait = pending.found_nothing() && asked.until > now;
+        let unserved = if may_wait { self.waiting.add(asked) } else { Some(asked) };
+        if let Some(asked) = unserved {
+            self.send(asked.answer, pending, committed);
         }
-        self.send(answer, pending, committed);
     }
 
     fn send(

@@ -195,6 +195,11 @@ impl EmbeddedStore {
         }
     }
 
+    /// What the next group says, or else the one that is under way.
+    fn unwritten<'a, T>(&'a self, find: impl Fn(&'a Staged) -> Option<&'a T>) -> Option<&'a T> {
+        find(&self.staged).or_else(|| find(self.under_way.as_ref()?))
+    }
+
     /// The standing records of an owner. An index that is of no use is built anew, but not while a block is under way.
     fn records(&self, owner: &Owner) -> Result<Vec<(Address, Record)>, LoadError> {
         self.shared.records(owner, self.under_way.is_none())
@@ -230,9 +235,8 @@ impl EmbeddedStore {
 
     /// How many uses are left of a permit or credit, and the record that says so.
     fn find_voucher(&self, id: &VoucherId) -> Result<(u32, Option<Address>), LoadError> {
-        let under_way = self.under_way.as_ref().and_then(|staged| staged.vouchers.get(id));
-        if let Some(staged) = self.staged.vouchers.get(id).or(under_way) {
-            return Ok(*staged);
+        if let Some(unwritten) = self.unwritten(|staged| staged.vouchers.get(id)) {
+            return Ok(*unwritten);
         }
         let records = self.records(&Owner::from(id))?;
         let newest = records.iter().rev().find_map(|(at, record)| match record.content {
@@ -340,9 +344,8 @@ impl Store for EmbeddedStore {
     }
 
     fn find_lease(&self, tag: &LeaseTag) -> Result<Option<(MailboxId, ClaimId)>, LoadError> {
-        let under_way = self.under_way.as_ref().and_then(|staged| staged.leases.get(tag));
-        if let Some(staged) = self.staged.leases.get(tag).or(under_way) {
-            return Ok(Some(*staged));
+        if let Some(unwritten) = self.unwritten(|staged| staged.leases.get(tag)) {
+            return Ok(Some(*unwritten));
         }
         let records = self.records(&Owner::from(tag))?;
         Ok(records.into_iter().find_map(|(_, record)| match record.content {
@@ -380,17 +383,16 @@ impl Store for EmbeddedStore {
             Ok(staged) => staged,
             Err(known) => return Some(known),
         };
-        // What fails in part is written at once: states that the next group builds on are about to be forgotten.
-        let begun = if staged.failed { None } else { Some(self.log.begin(ended)) };
-        match begun {
-            Some(Ok(())) => {
+        let committed = match staged.failed {
+            // Written at once: states that the next group would build on are about to be forgotten.
+            true => self.log.commit().map(Some),
+            false => self.log.begin(ended).map(|()| None),
+        };
+        match committed.transpose() {
+            Some(committed) => Some(self.conclude(staged, committed)),
+            None => {
                 self.under_way = Some(staged);
                 None
-            }
-            Some(Err(error)) => Some(self.conclude(staged, Err(error))),
-            None => {
-                let committed = self.log.commit();
-                Some(self.conclude(staged, committed))
             }
         }
     }
