@@ -1,16 +1,20 @@
 //! A real relay in its own process, as strangers meet it.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use poterne_hostile::crowd::insist;
 use poterne_hostile::process::Holding;
+use poterne_hostile::stranger::{Stranger, at, descriptor};
 use poterne_protocol::address::RelayAddress;
+use poterne_protocol::descriptor::VerifiedDescriptor;
 use poterne_protocol::mailbox::Kind;
 use poterne_protocol::op::Answer;
 use poterne_tests::cast::{KeyedMailbox, envelope};
 use poterne_tests::doors::relay::Relay;
 use poterne_transport::client::RelayClient;
-use quinn::{Connection, ConnectionError};
+use poterne_transport::raw;
+use quinn::{Connection, ConnectionError, Endpoint};
 use tokio::time::timeout;
 
 use crate::rig::{fetch, put};
@@ -25,6 +29,20 @@ pub struct Door {
     pub relay: Relay,
     pub address: RelayAddress,
     _folder: tempfile::TempDir,
+}
+
+/// What strangers of a door share: a socket, and the relay's descriptor.
+pub struct WayIn {
+    endpoint: Endpoint,
+    at: SocketAddr,
+    descriptor: VerifiedDescriptor,
+}
+
+impl WayIn {
+    /// One more stranger, whose channel stands.
+    pub async fn open(&self) -> Stranger {
+        Stranger::open(&self.endpoint, self.at, &self.descriptor).await.expect("the relay has room")
+    }
 }
 
 impl Door {
@@ -49,6 +67,12 @@ impl Door {
     /// A plain mailbox of it.
     pub fn mailbox(&self, number: u32) -> KeyedMailbox {
         KeyedMailbox::new(Kind::Plain, number, self.address.pin)
+    }
+
+    /// The way in for strangers, from one socket.
+    pub async fn way_in(&self) -> WayIn {
+        let (descriptor, at) = (descriptor(&self.address).await, at(&self.address));
+        WayIn { endpoint: raw::endpoint(at).expect("a socket"), at, descriptor }
     }
 
     /// What it holds.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use poterne_hostile::count::{is_soak, tell};
 use poterne_hostile::crowd::connect;
-use poterne_hostile::stranger::{Stranger, at, descriptor};
+use poterne_hostile::stranger::at;
 use poterne_protocol::op::Answer;
 use poterne_tests::cast::envelope;
 use poterne_transport::raw;
@@ -27,11 +27,10 @@ async fn readers_that_never_read_hold_no_more_than_the_formula() {
         assert!(matches!(honest.call(&put).await, Ok(Answer::Stored)));
     }
     let before = door.holding();
-    let descriptor = descriptor(&door.address).await;
-    let endpoint = raw::endpoint(at(&door.address)).expect("a socket");
+    let way = door.way_in().await;
     let mut strangers = Vec::new();
     for _ in 0..READERS {
-        let mut stranger = Stranger::open(&endpoint, at(&door.address), &descriptor).await.expect("opens");
+        let mut stranger = way.open().await;
         // 256 answers of 256 KiB: 1.3 GB for all of them.
         for _ in 0..256 {
             stranger.ask(&fetch(&mailbox)).await.expect("the relay reads");

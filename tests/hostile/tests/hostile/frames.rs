@@ -6,7 +6,7 @@ use std::time::Duration;
 use poterne_hostile::count::{count, tell};
 use poterne_hostile::crowd::connect;
 use poterne_hostile::leaky::LeakySocket;
-use poterne_hostile::stranger::{Stranger, at, descriptor};
+use poterne_hostile::stranger::at;
 use poterne_protocol::op::{Answer, Request};
 use poterne_tests::cast::envelope;
 use poterne_transport::{RELAY_WINDOW_BYTES, raw};
@@ -78,10 +78,9 @@ async fn requests_in_pieces_of_one_byte_are_answered() {
     let honest = connect(&door.address).await;
     door.serves(&honest, 1).await;
     let before = door.holding();
-    let descriptor = descriptor(&door.address).await;
-    let endpoint = raw::endpoint(at(&door.address)).expect("a socket");
+    let way = door.way_in().await;
     for number in 0..STRANGERS {
-        let mut stranger = Stranger::open(&endpoint, at(&door.address), &descriptor).await.expect("opens");
+        let mut stranger = way.open().await;
         let frame = stranger.sealed(&put(&door.mailbox(100 + number), &envelope(1), 4)).expect("seals");
         for byte in frame {
             stranger.send(&[byte]).await.expect("the relay reads");
@@ -101,9 +100,8 @@ async fn thousands_of_the_smallest_requests_are_each_answered() {
     let honest = connect(&door.address).await;
     door.serves(&honest, 1).await;
     let before = door.holding();
-    let descriptor = descriptor(&door.address).await;
-    let endpoint = raw::endpoint(at(&door.address)).expect("a socket");
-    let mut stranger = Stranger::open(&endpoint, at(&door.address), &descriptor).await.expect("opens");
+    let way = door.way_in().await;
+    let mut stranger = way.open().await;
     for _ in 0..TIMES {
         for _ in 0..AT_ONCE {
             stranger.ask(&Request::Hello).await.expect("the relay reads");
@@ -137,10 +135,9 @@ async fn a_frame_that_says_it_is_too_large_is_refused_before_its_body() {
 async fn a_channel_takes_no_frame_that_is_longer_than_any_request() {
     let door = Door::open(&[]);
     let honest = connect(&door.address).await;
-    let descriptor = descriptor(&door.address).await;
-    let endpoint = raw::endpoint(at(&door.address)).expect("a socket");
+    let way = door.way_in().await;
     for length in [0_u32, 15, (16 << 10) + 1, 0xff_ffff] {
-        let mut stranger = Stranger::open(&endpoint, at(&door.address), &descriptor).await.expect("opens");
+        let mut stranger = way.open().await;
         let [low, middle, high, _] = length.to_le_bytes();
         stranger.send(&[SEALED, low, middle, high]).await.expect("a header");
         // What is no frame of the channel ends it; a short body is awaited, and then opens nothing.
@@ -158,11 +155,10 @@ async fn the_largest_frames_that_never_end_hold_no_more_than_the_windows() {
     let honest = connect(&door.address).await;
     door.serves(&honest, 1).await;
     let before = door.holding();
-    let descriptor = descriptor(&door.address).await;
-    let endpoint = raw::endpoint(at(&door.address)).expect("a socket");
+    let way = door.way_in().await;
     let mut strangers = Vec::new();
     for _ in 0..STRANGERS {
-        let mut stranger = Stranger::open(&endpoint, at(&door.address), &descriptor).await.expect("opens");
+        let mut stranger = way.open().await;
         // One frame of the largest size but for its last byte, and seven more streams of such beginnings.
         stranger.send(&[SEALED, 0, 0x40, 0]).await.expect("a header");
         stranger.send(&vec![0; (16 << 10) - 1]).await.expect("the relay reads");
