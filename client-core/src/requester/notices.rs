@@ -11,7 +11,10 @@ use poterne_protocol::op::{Answer, Fetch, FetchFrom, Request, Start};
 use poterne_protocol::time::{Day, UnixTime};
 
 use super::conversation::Conversation;
+use super::{Purpose, Requester};
 use crate::notice::{self, Notice, NoticeError};
+use crate::records::LocalId;
+use crate::vault::Batch;
 
 /// Seconds between attempts to get a notice.
 const AGAIN_SECS: u64 = 60;
@@ -36,6 +39,64 @@ pub(super) enum NoticeOutcome {
 /// The days of a notice fetch, in the order in which they are preferred.
 pub(super) fn days(today: Day) -> [Day; 3] {
     [today, today - 1, today + 1]
+}
+
+impl Requester {
+    pub(super) fn ask_for_notices(&mut self, id: LocalId, now: UnixTime) {
+        let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        if !conversation.wants_notice(now) {
+            return;
+        }
+        let today = now.day();
+        for relay in conversation.notice_wanted_from(now) {
+            if !self.clock.has_heard(&relay) {
+                self.effects.push(self.calls.begin(relay, Request::Hello, Purpose::Hello { id }));
+                continue;
+            }
+            // By a clock that is off, notices of wrong days would be believed.
+            let is_off = self.clock.is_off();
+            if let Some(request) = conversation.notice_fetch(&relay, today, false).filter(|_| !is_off) {
+                let purpose = Purpose::Notice { id, today, whole: false };
+                self.effects.push(self.calls.begin(relay, request, purpose));
+            }
+        }
+    }
+
+    /// The relay's time is known: its notices can be asked for. `own` is what the own clock shows.
+    pub(super) fn handle_hello(&mut self, id: LocalId, relay: Pin, its_time: UnixTime, own: UnixTime) {
+        self.clock.handle_hello(relay, its_time, own);
+        if let Some(conversation) = self.conversations.get_mut(&id) {
+            conversation.run.notice_due.remove(&relay);
+        }
+    }
+
+    pub(super) fn handle_notice(
+        &mut self,
+        id: LocalId,
+        relay: Pin,
+        today: Day,
+        whole: bool,
+        answer: Answer,
+        now: UnixTime,
+    ) {
+        let Some(conversation) = self.conversations.get_mut(&id) else { return };
+        let outcome = conversation.handle_notices(relay, today, answer, now);
+        if conversation.has_newest_notice(now) && !conversation.run.unchecked.is_empty() {
+            // They are fetched once more, to be judged; nothing is sealed before.
+            conversation.run.unchecked.clear();
+            conversation.run.look_again();
+        }
+        match outcome {
+            NoticeOutcome::Believed => self.save(id, Batch::new()),
+            NoticeOutcome::WholeLogWanted if !whole => {
+                if let Some(request) = conversation.notice_fetch(&relay, today, true) {
+                    let purpose = Purpose::Notice { id, today, whole: true };
+                    self.effects.push(self.calls.begin(relay, request, purpose));
+                }
+            }
+            NoticeOutcome::Nothing | NoticeOutcome::WholeLogWanted => {}
+        }
+    }
 }
 
 impl Conversation {
