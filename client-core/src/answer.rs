@@ -72,9 +72,9 @@ pub enum Verdict {
 impl PendingRequest {
     /// Opens an answer out of the answer box.
     pub fn open_answer(&self, envelope: &SealedEnvelope, today: Day) -> Result<Answer, AnswerError> {
-        let header_key = answer_header_key(&self.handshake);
+        let header_key = answer_header_key(&self.handshake.secret);
         let parts = TwoParts::of(envelope, ANSWER_HEADER_BYTES);
-        let by = HeaderSeal { key: &header_key, aad: &self.th0 };
+        let by = HeaderSeal { key: &header_key, aad: &self.handshake.th0 };
         let header = message::open_header(&by, &parts).map_err(|_| AnswerError::NotOpened)?;
         let header = AnswerHeader::parse(&header)?;
         let (ratchet, lasting) =
@@ -85,9 +85,9 @@ impl PendingRequest {
         let dh = lasting.agree(&header.certificate.identity).map_err(|_| AnswerError::Refused)?;
         let kem = ratchet.decapsulate(&header.ratchet.ct).map_err(|_| AnswerError::Refused)?;
         let transcript = Transcript {
-            handshake: &self.handshake,
-            contact_hash: &self.contact_hash,
-            echoed_hash: &self.echoed_hash.0,
+            handshake: &self.handshake.secret,
+            contact_hash: &self.handshake.contact_hash,
+            echoed_hash: &self.handshake.echoed_hash.0,
             certificate: &header.certificate,
             lease: header.lease,
             ct: &header.ratchet.ct,
@@ -96,7 +96,7 @@ impl PendingRequest {
         let established = establish(&transcript, &kem, &dh);
         let follow_ups = self.follow_ups.sealed();
         let mut session =
-            Session::for_requester(self.th0, header_key, &header, established, follow_ups, today);
+            Session::for_requester(self.handshake.th0, header_key, &header, established, follow_ups, today);
         let opened = session.advance_first(header.ratchet, &parts, today)?;
         Ok(Answer { certificate: header.certificate, lease: header.lease, opened, session })
     }

@@ -41,7 +41,7 @@ impl OpenedRequest {
         let mut writer = Writer::with_capacity(WHOLE_BYTES);
         writer.u8(VERSION).u8(TYPE_CLAIMED).u32(claimed.lease).pad_to(WHOLE_BYTES);
         let nonce = nonce(rng);
-        seal_whole(key(&nonce, &self.handshake).expose(), &nonce, writer.as_slice())
+        seal_whole(key(&nonce, &self.handshake.secret).expose(), &nonce, writer.as_slice())
     }
 }
 
@@ -49,7 +49,7 @@ impl PendingRequest {
     /// Opens a receipt out of the answer box.
     pub fn open_claimed(&self, envelope: &SealedEnvelope) -> Result<Claimed, ClaimedError> {
         let (nonce, _) = split_nonce(envelope);
-        let text = open_whole(key(nonce, &self.handshake).expose(), envelope)
+        let text = open_whole(key(nonce, &self.handshake.secret).expose(), envelope)
             .map_err(|_| ClaimedError::NotOpened)?;
         parse(&text).map_err(ClaimedError::Decode)
     }

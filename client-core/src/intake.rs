@@ -9,7 +9,6 @@ use poterne_protocol::envelope::SealedEnvelope;
 use poterne_protocol::hpke;
 use poterne_protocol::kdf;
 use poterne_protocol::kem::{CIPHERTEXT_BYTES, KemCiphertext, KemPublic, KemSecret};
-use poterne_protocol::keys::MailboxSecret;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
@@ -18,6 +17,7 @@ use crate::answer_box::{self, AnswerBoxWriter, AnswerRelay};
 use crate::desk::epoch::Epoch;
 use crate::dh::DhPublic;
 use crate::follow_up::{FollowUpReader, PlainReader};
+use crate::handshake::Handshake;
 use crate::labels;
 use crate::lifeline::Lifeline;
 use crate::notice::{self, NoticeHash, Version};
@@ -39,12 +39,8 @@ pub struct IntakeKey {
 /// A first contact, opened. Everyone who holds the intake key can make the same of it.
 #[derive(Clone)]
 pub struct OpenedRequest {
-    pub(crate) handshake: Secret,
+    pub(crate) handshake: Handshake,
     pub(crate) follow_ups: FollowUpReader,
-    pub(crate) th0: [u8; 32],
-    pub(crate) contact_hash: [u8; 32],
-    pub(crate) echoed_version: Version,
-    pub(crate) echoed_hash: NoticeHash,
     pub(crate) ratchet_key: KemPublic,
     pub(crate) lasting_key: DhPublic,
     flags: RequestFlags,
@@ -107,27 +103,22 @@ pub(crate) fn open_first_contact(
     }
     let text = context.open(sealed, commit).map_err(|_| IntakeError::NotOpened)?;
     let contact = FirstContact::parse(&text)?;
-    let handshake = Secret::from_bytes(&context.export(labels::EXPORT_HANDSHAKE));
     let follow_ups = Secret::from_bytes(&context.export(labels::EXPORT_FOLLOW_UPS));
-    let contact_hash = kdf::hash(&[envelope.as_bytes()]);
-    Ok(OpenedRequest::new(contact, handshake, follow_ups.into(), th0, contact_hash))
+    let handshake = Handshake {
+        secret: Secret::from_bytes(&context.export(labels::EXPORT_HANDSHAKE)),
+        th0,
+        contact_hash: kdf::hash(&[envelope.as_bytes()]),
+        echoed_version: contact.echoed_version,
+        echoed_hash: contact.echoed_hash,
+    };
+    Ok(OpenedRequest::new(contact, handshake, follow_ups.into()))
 }
 
 impl OpenedRequest {
-    fn new(
-        contact: FirstContact,
-        handshake: Secret,
-        follow_ups: FollowUpReader,
-        th0: [u8; 32],
-        contact_hash: [u8; 32],
-    ) -> Self {
+    fn new(contact: FirstContact, handshake: Handshake, follow_ups: FollowUpReader) -> Self {
         Self {
             handshake,
             follow_ups,
-            th0,
-            contact_hash,
-            echoed_version: contact.echoed_version,
-            echoed_hash: contact.echoed_hash,
             ratchet_key: contact.ratchet_key,
             lasting_key: contact.lasting_key,
             flags: contact.flags,
@@ -138,26 +129,6 @@ impl OpenedRequest {
             relays: contact.answer_relays,
             text: contact.text,
         }
-    }
-
-    /// H(M0): how both sides name the request, and how a replay is known.
-    pub fn contact_hash(&self) -> [u8; 32] {
-        self.contact_hash
-    }
-
-    /// TH0.
-    pub fn th0(&self) -> [u8; 32] {
-        self.th0
-    }
-
-    /// The version of the notice that the requester had.
-    pub fn echoed_version(&self) -> Version {
-        self.echoed_version
-    }
-
-    /// The hash of that notice: another one than the desk published is an alarm.
-    pub fn echoed_hash(&self) -> NoticeHash {
-        self.echoed_hash
     }
 
     /// e_R. Two requests with one e_R are shown together, and answered each for itself.
@@ -192,12 +163,7 @@ impl OpenedRequest {
 
     /// Where the answer goes.
     pub fn answer_box(&self) -> AnswerBoxWriter {
-        AnswerBoxWriter::new(answer_box::write_key(&self.handshake), self.relays)
-    }
-
-    /// Where follow-ups come in; read and deleted by the desk.
-    pub fn follow_up_mailbox(&self) -> MailboxSecret {
-        answer_box::follow_up_mailbox(&self.handshake)
+        AnswerBoxWriter::new(answer_box::write_key(&self.handshake.secret), self.relays)
     }
 
     /// Opens follow-ups.
@@ -207,8 +173,7 @@ impl OpenedRequest {
 
     /// What reaches the requester when the conversation breaks; the desk log keeps it.
     pub fn lifeline(&self) -> Lifeline {
-        let secret = self.handshake.derive(labels::LIFELINE, &[]);
-        Lifeline { secret, th0: self.th0, lasting_key: self.lasting_key }
+        Lifeline { secret: self.handshake.lifeline(), th0: self.handshake.th0, lasting_key: self.lasting_key }
     }
 
     /// The state for the vault.
@@ -245,14 +210,15 @@ struct Plain {
 
 impl From<&OpenedRequest> for Plain {
     fn from(state: &OpenedRequest) -> Self {
-        let Version { root, serial, counter } = state.echoed_version;
+        let Handshake { secret, th0, contact_hash, echoed_version, echoed_hash } = &state.handshake;
+        let Version { root, serial, counter } = *echoed_version;
         Self {
-            handshake: *state.handshake.expose(),
+            handshake: *secret.expose(),
             follow_ups: state.follow_ups.to_plain(),
-            th0: state.th0,
-            contact_hash: state.contact_hash,
+            th0: *th0,
+            contact_hash: *contact_hash,
             echoed_version: (root, serial, counter),
-            echoed_hash: state.echoed_hash.0,
+            echoed_hash: echoed_hash.0,
             ratchet_key: state.ratchet_key.as_bytes().to_vec(),
             lasting_key: state.lasting_key.0,
             flags: state.flags.0,
@@ -273,13 +239,16 @@ impl TryFrom<Plain> for OpenedRequest {
         let (root, serial, counter) = plain.echoed_version;
         let ratchet_key = stored::kem_public(&plain.ratchet_key)?;
         let own = poterne_protocol::keys::KeyHash;
-        Ok(Self {
-            handshake: Secret::from_bytes(&plain.handshake),
-            follow_ups: FollowUpReader::from_plain(&plain.follow_ups),
+        let handshake = Handshake {
+            secret: Secret::from_bytes(&plain.handshake),
             th0: plain.th0,
             contact_hash: plain.contact_hash,
             echoed_version: Version { root, serial, counter },
             echoed_hash: NoticeHash(plain.echoed_hash),
+        };
+        Ok(Self {
+            handshake,
+            follow_ups: FollowUpReader::from_plain(&plain.follow_ups),
             ratchet_key,
             lasting_key: DhPublic(plain.lasting_key),
             flags: RequestFlags(plain.flags),

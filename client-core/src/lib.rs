@@ -22,6 +22,7 @@ pub mod files;
 #[cfg(any(test, feature = "vectors"))]
 mod fixture;
 pub mod follow_up;
+mod handshake;
 pub mod hygiene;
 pub mod intake;
 mod labels;

@@ -105,9 +105,9 @@ impl Lifeline {
 impl PendingRequest {
     /// Opens a call out of the answer box.
     pub fn open_call(&self, envelope: &SealedEnvelope) -> Result<Call, CallError> {
-        let lifeline = self.lifeline();
+        let lifeline = self.handshake.lifeline();
         let parts = TwoParts::of(envelope, ANSWER_HEADER_BYTES);
-        let by = HeaderSeal { key: &header_key(&lifeline), aad: &self.th0 };
+        let by = HeaderSeal { key: &header_key(&lifeline), aad: &self.handshake.th0 };
         let header = message::open_header(&by, &parts).map_err(|_| CallError::NotOpened)?;
         let header = AnswerHeader::parse(&header)?;
         let lasting = self.lasting.as_ref().ok_or(CallError::NotOpened)?;

@@ -19,6 +19,7 @@ pub use pending::PendingRequest;
 
 use crate::answer_box::{AnswerBox, AnswerRelay};
 use crate::dh::DhSecret;
+use crate::handshake::Handshake;
 use crate::labels;
 use crate::notice::{Notice, NoticeHash, RelayEntry, Version};
 use crate::seal;
@@ -103,10 +104,10 @@ pub(crate) fn seal_first_contact(
     let (own, next_reveal) = (Secret::generate(rng), Reveal::generate(rng));
     let reveal = draft.reveal.clone().unwrap_or_else(|| Reveal::generate(rng));
     let (encapsulation, mut context) = hpke::setup_sender(recipient.key, &recipient.th0, rng);
-    let handshake = Secret::from_bytes(&context.export(labels::EXPORT_HANDSHAKE));
+    let secret = Secret::from_bytes(&context.export(labels::EXPORT_HANDSHAKE));
     let follow_ups = Secret::from_bytes(&context.export(labels::EXPORT_FOLLOW_UPS));
     let commit = context.export::<32>(labels::EXPORT_COMMIT);
-    let answer_box = AnswerBox::new(&handshake, own.clone());
+    let answer_box = AnswerBox::new(&secret, own.clone());
     let text = layout::FirstContact {
         echoed_version: recipient.echoed_version,
         echoed_hash: recipient.echoed_hash,
@@ -122,14 +123,16 @@ pub(crate) fn seal_first_contact(
     };
     let sealed = context.seal(&text.encode(), &commit[..]);
     let envelope = seal::envelope(&[encapsulation.as_bytes(), &commit[..], &sealed]);
-    let contact_hash = kdf::hash(&[envelope.as_bytes()]);
+    let handshake = Handshake {
+        secret,
+        th0: recipient.th0,
+        contact_hash: kdf::hash(&[envelope.as_bytes()]),
+        echoed_version: recipient.echoed_version,
+        echoed_hash: recipient.echoed_hash,
+    };
     let pending = PendingRequest {
         handshake,
         follow_ups: follow_ups.into(),
-        th0: recipient.th0,
-        contact_hash,
-        echoed_version: recipient.echoed_version,
-        echoed_hash: recipient.echoed_hash,
         ratchet: Some(ratchet),
         lasting: Some(lasting),
         own,

@@ -108,7 +108,7 @@ fn chunk(seed: u64) -> Specimen {
 fn log_entry(seed: u64) -> Specimen {
     let Asked { mut desk, opened, .. } = ask(seed);
     let key = SignSecret::generate(&mut desk.rng);
-    let events = vec![Event::Claimed { request: opened.contact_hash(), lease: 1 }];
+    let events = vec![Event::Claimed { request: opened.handshake.contact_hash, lease: 1 }];
     let entry = Entry { author: 0, sequence: 0, previous: [0; 32], heads: vec![], events };
     let (id, epoch, epoch_seed) = (desk.id, desk.epoch, desk.seed.clone());
     let log = LogOf { desk: id, epoch, seed: &epoch_seed, index: 0 };

@@ -137,11 +137,11 @@ fn another_member_of_the_desk_cannot_answer_in_the_name_of_a_device() {
 /// The envelope with its header sealed anew around the true certificate: everyone at the desk knows the header's key.
 fn forged_header(it: &Asked, envelope: &SealedEnvelope) -> SealedEnvelope {
     let parts = TwoParts::of(envelope, ANSWER_HEADER_BYTES);
-    let key = answer_header_key(&it.opened.handshake);
-    let by = HeaderSeal { key: &key, aad: &it.opened.th0 };
+    let key = answer_header_key(&it.opened.handshake.secret);
+    let by = HeaderSeal { key: &key, aad: &it.opened.handshake.th0 };
     let mut header = AnswerHeader::parse(&message::open_header(&by, &parts).unwrap()).unwrap();
     header.certificate = it.desk.device.certificate.clone();
-    let sealed = crate::seal::seal(key.expose(), parts.nonce, &it.opened.th0, &header.encode());
+    let sealed = crate::seal::seal(key.expose(), parts.nonce, &it.opened.handshake.th0, &header.encode());
     crate::seal::envelope(&[parts.nonce, &sealed, parts.payload])
 }
 
@@ -277,17 +277,17 @@ mod first_contact {
         let it = ask(1);
         assert_eq!(it.opened.text(), "потрібна допомога".as_bytes());
         assert_eq!(it.opened.language(), *b"uk\0\0");
-        assert_eq!(it.opened.contact_hash(), it.pending.contact_hash());
-        assert_eq!(it.opened.th0(), it.pending.th0());
-        assert_eq!(it.opened.echoed_hash(), it.pending.echoed_hash());
+        assert_eq!(it.opened.handshake.contact_hash, it.pending.handshake.contact_hash);
+        assert_eq!(it.opened.handshake.th0, it.pending.handshake.th0);
+        assert_eq!(it.opened.handshake.echoed_hash, it.pending.handshake.echoed_hash);
     }
 
     #[test]
     fn a_replayed_request_has_the_same_hash_and_a_new_one_another() {
         let it = ask(1);
         let again = it.desk.intake().open(&it.envelope).unwrap();
-        assert_eq!(again.contact_hash(), it.opened.contact_hash());
-        assert_ne!(ask(2).opened.contact_hash(), it.opened.contact_hash());
+        assert_eq!(again.handshake.contact_hash, it.opened.handshake.contact_hash);
+        assert_ne!(ask(2).opened.handshake.contact_hash, it.opened.handshake.contact_hash);
     }
 
     #[test]
@@ -391,7 +391,10 @@ mod first_contact {
         let writer = it.opened.answer_box();
         let named = writer.write_to(&writer.relays()[0], &pin).hashes().id();
         assert_eq!(it.pending.answer_box().read_from(&pin).hashes().id(), named);
-        assert_eq!(it.pending.follow_up_mailbox().expose(), it.opened.follow_up_mailbox().expose());
+        assert_eq!(
+            it.pending.handshake.follow_up_mailbox().expose(),
+            it.opened.handshake.follow_up_mailbox().expose()
+        );
     }
 }
 
@@ -426,7 +429,7 @@ mod lifeline {
         let (contact, _) = offer.seal_contact(&notice, &request_draft("yes"), &mut it.desk.rng).unwrap();
         assert_eq!(offer.open_contact(&one_time, &contact).unwrap().text(), b"yes");
         assert_eq!(
-            contact_mailbox(&it.pending.lifeline()).expose(),
+            contact_mailbox(&it.pending.handshake.lifeline()).expose(),
             contact_mailbox(&lifeline.secret).expose()
         );
     }

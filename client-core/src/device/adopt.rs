@@ -77,7 +77,7 @@ impl Device {
                 .settle(Err(DeviceError::Over), |work| matches!(work, Work::Reply { case } if *case == id));
         };
         let relays = case.relays.iter().flatten().copied().collect();
-        case.talk = Some(Talk::new(session, case.request.contact_hash(), relays));
+        case.talk = Some(Talk::new(session, case.request.handshake.contact_hash, relays));
         let (draft, mut batch) = (case.drafts[0].clone(), Batch::new());
         if let Ok(sealed) = case.seal_draft(&draft, now, rng, &mut batch) {
             let entries = sealed.all();

@@ -136,7 +136,7 @@ impl Case {
         place: u64,
         now: UnixTime,
     ) -> Self {
-        let id = case_id(&request.contact_hash());
+        let id = case_id(&request.handshake.contact_hash);
         let relays = request.answer_box().relays().map(|relay| Some(notice.relay(relay.number)?.pin));
         Self {
             request,

@@ -137,7 +137,7 @@ impl Case {
         // Behind all that she has sent, only an older copy of her home puts something.
         let is_watched = self.stage == Stage::Talking && is_first;
         if is_wanted || is_watched {
-            let mailbox = self.request.follow_up_mailbox();
+            let mailbox = self.request.handshake.follow_up_mailbox();
             let watch = if self.is_bound() && is_wanted { Watched::drained } else { Watched::looked_at };
             all.push(watch(Source::FollowUps(id), &mailbox, relay));
         }

@@ -89,7 +89,7 @@ impl Device {
         let mut places = self.cases.values().map(|case| case.place + 1).max().unwrap_or(0)..;
         for envelope in envelopes {
             let Ok(request) = key.open(envelope) else { continue };
-            let id = case_id(&request.contact_hash());
+            let id = case_id(&request.handshake.contact_hash);
             match self.cases.get_mut(&id) {
                 Some(known) => {
                     if known.note_seen(relay) {

@@ -5,15 +5,15 @@
 //! erased when its time is over.
 
 use poterne_protocol::kem::KemSecret;
-use poterne_protocol::keys::{MailboxSecret, Pin};
+use poterne_protocol::keys::Pin;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::{ChosenRelay, Reveal};
-use crate::answer_box::{self, AnswerBox};
+use crate::answer_box::AnswerBox;
 use crate::dh::DhSecret;
 use crate::follow_up::FollowUpWriter;
-use crate::labels;
+use crate::handshake::Handshake;
 use crate::notice::{NoticeHash, Version};
 use crate::secret::Secret;
 use crate::stored::{self, StoredError};
@@ -22,12 +22,8 @@ const STORED_VERSION: u8 = 1;
 
 /// A request that was sealed, as its requester keeps it.
 pub struct PendingRequest {
-    pub(crate) handshake: Secret,
+    pub(crate) handshake: Handshake,
     pub(crate) follow_ups: FollowUpWriter,
-    pub(crate) th0: [u8; 32],
-    pub(crate) contact_hash: [u8; 32],
-    pub(crate) echoed_version: Version,
-    pub(crate) echoed_hash: NoticeHash,
     pub(crate) ratchet: Option<KemSecret>,
     /// e_R.
     pub(crate) lasting: Option<DhSecret>,
@@ -39,39 +35,14 @@ pub struct PendingRequest {
 crate::secret::silent!(PendingRequest);
 
 impl PendingRequest {
-    /// H(M0): how both sides name the request.
-    pub fn contact_hash(&self) -> [u8; 32] {
-        self.contact_hash
-    }
-
-    /// TH0: what was agreed on before a byte was sent.
-    pub fn th0(&self) -> [u8; 32] {
-        self.th0
-    }
-
-    /// The version of the notice under which it was sealed.
-    pub fn echoed_version(&self) -> Version {
-        self.echoed_version
-    }
-
-    /// The hash of that notice.
-    pub fn echoed_hash(&self) -> NoticeHash {
-        self.echoed_hash
-    }
-
     /// Where the answer will lie.
     pub fn answer_box(&self) -> AnswerBox {
-        AnswerBox::new(&self.handshake, self.own.clone())
+        AnswerBox::new(&self.handshake.secret, self.own.clone())
     }
 
     /// The relays of the answer box and of the conversation, the first one preferred.
     pub fn relays(&self) -> &[Option<ChosenRelay>; 2] {
         &self.relays
-    }
-
-    /// Where follow-ups go.
-    pub fn follow_up_mailbox(&self) -> MailboxSecret {
-        answer_box::follow_up_mailbox(&self.handshake)
     }
 
     /// Seals follow-ups. Keep the state before putting what it sealed.
@@ -92,11 +63,6 @@ impl PendingRequest {
     /// What proves, in a later request, that this one was hers.
     pub fn next_reveal(&self) -> &Reveal {
         &self.next_reveal
-    }
-
-    /// L = KDF(–, hs, "lifeline").
-    pub fn lifeline(&self) -> Secret {
-        self.handshake.derive(labels::LIFELINE, &[])
     }
 
     /// Whether an answer can still be accepted: dk_R is there.
@@ -147,14 +113,15 @@ struct Plain {
 
 impl From<&PendingRequest> for Plain {
     fn from(state: &PendingRequest) -> Self {
-        let Version { root, serial, counter } = state.echoed_version;
+        let Handshake { secret, th0, contact_hash, echoed_version, echoed_hash } = &state.handshake;
+        let Version { root, serial, counter } = *echoed_version;
         Self {
-            handshake: *state.handshake.expose(),
+            handshake: *secret.expose(),
             follow_ups: state.follow_ups.to_plain(),
-            th0: state.th0,
-            contact_hash: state.contact_hash,
+            th0: *th0,
+            contact_hash: *contact_hash,
             echoed_version: (root, serial, counter),
-            echoed_hash: state.echoed_hash.0,
+            echoed_hash: echoed_hash.0,
             ratchet: state.ratchet.as_ref().map(|key| *key.expose_seed()),
             lasting: state.lasting.as_ref().map(|key| *key.expose()),
             own: *state.own.expose(),
@@ -168,13 +135,16 @@ impl From<Plain> for PendingRequest {
     fn from(plain: Plain) -> Self {
         let (root, serial, counter) = plain.echoed_version;
         let relay = |(number, pin)| ChosenRelay { number, pin: Pin(pin) };
-        Self {
-            handshake: Secret::from_bytes(&plain.handshake),
-            follow_ups: FollowUpWriter::from_plain(&plain.follow_ups),
+        let handshake = Handshake {
+            secret: Secret::from_bytes(&plain.handshake),
             th0: plain.th0,
             contact_hash: plain.contact_hash,
             echoed_version: Version { root, serial, counter },
             echoed_hash: NoticeHash(plain.echoed_hash),
+        };
+        Self {
+            handshake,
+            follow_ups: FollowUpWriter::from_plain(&plain.follow_ups),
             ratchet: plain.ratchet.as_ref().map(KemSecret::from_seed),
             lasting: plain.lasting.as_ref().map(DhSecret::from_bytes),
             own: Secret::from_bytes(&plain.own),

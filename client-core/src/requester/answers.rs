@@ -31,7 +31,8 @@ impl Conversation {
         if let Some(fate) = known {
             return fate;
         }
-        let Some(attempt) = self.attempts.iter().find(|attempt| attempt.pending.contact_hash() == contact)
+        let Some(attempt) =
+            self.attempts.iter().find(|attempt| attempt.pending.handshake.contact_hash == contact)
         else {
             return Fate::Left;
         };
@@ -49,7 +50,9 @@ impl Conversation {
     fn note_claimed(&mut self, contact: [u8; 32]) -> Fate {
         let thread = self.thread.number;
         self.thread.raise(SentState::Claimed, |position| position.attempt == thread && position.chain == 0);
-        for attempt in self.attempts.iter_mut().filter(|attempt| attempt.pending.contact_hash() == contact) {
+        for attempt in
+            self.attempts.iter_mut().filter(|attempt| attempt.pending.handshake.contact_hash == contact)
+        {
             attempt.trouble_since = None;
         }
         Fate::Taken
@@ -68,7 +71,8 @@ impl Conversation {
             self.run.unchecked.insert(envelope.id(), text_of(&answer));
             return self.note_unchecked(now);
         };
-        let Some(attempt) = self.attempts.iter().find(|attempt| attempt.pending.contact_hash() == contact)
+        let Some(attempt) =
+            self.attempts.iter().find(|attempt| attempt.pending.handshake.contact_hash == contact)
         else {
             return Fate::Left;
         };
@@ -108,15 +112,20 @@ impl Conversation {
 
     /// A device that the desk has revoked answered: the request is sealed anew, for the others.
     fn refuse_revoked(&mut self, contact: [u8; 32]) -> Fate {
-        for attempt in self.attempts.iter_mut().filter(|attempt| attempt.pending.contact_hash() == contact) {
+        for attempt in
+            self.attempts.iter_mut().filter(|attempt| attempt.pending.handshake.contact_hash == contact)
+        {
             attempt.trouble_since = Some(UnixTime(0));
         }
         Fate::Taken
     }
 
     fn accept(&mut self, contact: [u8; 32], answer: Answer, now: UnixTime, batch: &mut Batch) -> Fate {
-        let relays =
-            self.attempts.iter().find(|attempt| attempt.pending.contact_hash() == contact).map(relays);
+        let relays = self
+            .attempts
+            .iter()
+            .find(|attempt| attempt.pending.handshake.contact_hash == contact)
+            .map(relays);
         let mut talk = Talk::new(answer.session, contact, relays.unwrap_or_default());
         let heard = talk.hear(answer.opened);
         self.talk = Some(talk);

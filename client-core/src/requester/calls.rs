@@ -25,7 +25,8 @@ impl Conversation {
         now: UnixTime,
         batch: &mut Batch,
     ) -> Fate {
-        let Some(attempt) = self.attempts.iter().find(|attempt| attempt.pending.contact_hash() == contact)
+        let Some(attempt) =
+            self.attempts.iter().find(|attempt| attempt.pending.handshake.contact_hash == contact)
         else {
             return Fate::Left;
         };

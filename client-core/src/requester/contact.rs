@@ -226,7 +226,7 @@ fn answer_relays(notice: &Notice) -> [Option<ChosenRelay>; 2] {
 
 /// The follow-up mailbox at the relays of a request.
 fn follow_up_targets(pending: &PendingRequest) -> Vec<Target> {
-    let keys = pending.follow_up_mailbox().keys();
+    let keys = pending.handshake.follow_up_mailbox().keys();
     let target = |pin: Pin| Target { relay: pin, to: WriteTo::plain(&keys, &pin) };
     pending.relays().iter().flatten().map(|relay| target(relay.pin)).collect()
 }

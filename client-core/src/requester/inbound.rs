@@ -66,7 +66,7 @@ impl Conversation {
         for attempt in &self.attempts {
             if attempt.pending.relays().iter().flatten().any(|chosen| chosen.pin == *relay) {
                 let (source, boxed) =
-                    (Source::AnswerBox(attempt.pending.contact_hash()), attempt.pending.answer_box());
+                    (Source::AnswerBox(attempt.pending.handshake.contact_hash), attempt.pending.answer_box());
                 let (read, delete) = (boxed.read_from(relay), (!is_stopped).then(|| boxed.delete_at(relay)));
                 all.push(Watched { source, read, delete, start: Start::First, rounds: 0 });
             }
@@ -87,8 +87,8 @@ impl Conversation {
                 }
             }
             None if is_first => all.extend(self.attempts.iter().map(|attempt| {
-                let source = Source::OwnFollowUps(attempt.pending.contact_hash());
-                Watched::looked_at(source, &attempt.pending.follow_up_mailbox(), relay)
+                let source = Source::OwnFollowUps(attempt.pending.handshake.contact_hash);
+                Watched::looked_at(source, &attempt.pending.handshake.follow_up_mailbox(), relay)
             })),
             _ => {}
         }
@@ -124,7 +124,7 @@ impl Conversation {
     }
 
     fn judge_follow_up(&self, contact: [u8; 32], envelope: &SealedEnvelope) -> Own {
-        let attempt = self.attempts.iter().find(|attempt| attempt.pending.contact_hash() == contact);
+        let attempt = self.attempts.iter().find(|attempt| attempt.pending.handshake.contact_hash == contact);
         attempt.map_or(Own::NotOurs, |attempt| attempt.pending.follow_ups.judge_own(envelope))
     }
 
@@ -239,7 +239,7 @@ impl Conversation {
 
     /// Her first message binds: no other answer counts any more, and the key for opening them is erased.
     fn bind(&mut self, contact: [u8; 32]) {
-        self.attempts.retain(|attempt| attempt.pending.contact_hash() == contact);
+        self.attempts.retain(|attempt| attempt.pending.handshake.contact_hash == contact);
         self.attempts.iter_mut().for_each(|attempt| attempt.pending.bind());
     }
 }

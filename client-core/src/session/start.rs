@@ -111,9 +111,9 @@ impl Session {
         let secret = KemSecret::generate(rng);
         let ek = secret.public();
         let transcript = Transcript {
-            handshake: &request.handshake,
-            contact_hash: &request.contact_hash,
-            echoed_hash: &request.echoed_hash.0,
+            handshake: &request.handshake.secret,
+            contact_hash: &request.handshake.contact_hash,
+            echoed_hash: &request.handshake.echoed_hash.0,
             certificate: &device.certificate,
             lease,
             ct: &ct,
@@ -121,8 +121,8 @@ impl Session {
         };
         let established = establish(&transcript, &shared, &dh);
         let zero = ChainZero {
-            th0: request.th0,
-            header: answer_header_key(&request.handshake),
+            th0: request.handshake.th0,
+            header: answer_header_key(&request.handshake.secret),
             certificate: device.certificate.clone(),
             lease,
         };

@@ -17,7 +17,7 @@ pub(super) fn all() -> Vec<Vector> {
 
 /// One event of each type that is laid.
 fn events(it: &Asked) -> Vec<Event> {
-    let request = it.opened.contact_hash();
+    let request = it.opened.handshake.contact_hash;
     let mut opened = LogOpened {
         signing_key: SignSecret::from_seed(&counting(2)).public(),
         contact_key: KemSecret::from_seed(&counting(3)).public(),

@@ -27,10 +27,10 @@ fn request() -> Vector {
         .text("day", intake.epoch().day)
         .text("generation", intake.epoch().generation);
     whole(vector, "envelope", it.envelope.as_bytes())
-        .bytes("TH0", &it.opened.th0())
-        .bytes("H(M0)", &it.opened.contact_hash())
-        .bytes("hs", it.opened.handshake.expose())
-        .bytes("notice hash", &it.opened.echoed_hash().0)
+        .bytes("TH0", &it.opened.handshake.th0)
+        .bytes("H(M0)", &it.opened.handshake.contact_hash)
+        .bytes("hs", it.opened.handshake.secret.expose())
+        .bytes("notice hash", &it.opened.handshake.echoed_hash.0)
         .bytes("ek_R", it.opened.ratchet_key.as_bytes())
         .bytes("e_R", &it.opened.lasting_key().0)
         .bytes("language", &it.opened.language())
@@ -60,7 +60,7 @@ fn claimed() -> Vector {
     let claimed = Claimed { lease: 66_051 };
     let envelope = opened.seal_claimed(claimed, &mut rng(5));
     assert_eq!(pending.open_claimed(&envelope), Ok(claimed), "a receipt opens");
-    let vector = Vector::new("claimed").bytes("hs", opened.handshake.expose());
+    let vector = Vector::new("claimed").bytes("hs", opened.handshake.secret.expose());
     whole(vector, "envelope", envelope.as_bytes()).text("lease number", claimed.lease)
 }
 
@@ -102,8 +102,8 @@ fn contact() -> Vector {
         .bytes("desk id", &desk.id.0)
         .bytes("offering", b"offering");
     whole(vector, "envelope", envelope.as_bytes())
-        .bytes("TH0", &opened.th0())
-        .bytes("hs", opened.handshake.expose())
+        .bytes("TH0", &opened.handshake.th0)
+        .bytes("hs", opened.handshake.secret.expose())
         .bytes("text", opened.text())
 }
 
