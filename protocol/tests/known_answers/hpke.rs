@@ -4,9 +4,10 @@
 use hkdf::Hkdf;
 use poterne_protocol::hpke::{setup_receiver, setup_sender};
 use poterne_protocol::kem::KemSecret;
+use poterne_protocol::vectors::DangerFixedRandomness;
 use sha2::Sha256;
 
-use crate::fixed::{Fixed, unhex, unhex_array};
+use crate::hexadecimal::{unhex, unhex_array};
 
 /// The draft's info and texts are hexadecimal digits of these, as bytes.
 const INFO: &str = "34663634363532303666366532303631323034373732363536333639363136653230353537323665";
@@ -29,7 +30,7 @@ const EXPORTED: [&str; 2] = [
 fn hpke_agrees_with_the_draft() {
     let secret = KemSecret::from_seed(&unhex_array(SECRET));
     let (encapsulation, mut sender) =
-        setup_sender(&secret.public(), &unhex(INFO), &mut Fixed(unhex(RANDOMNESS)));
+        setup_sender(&secret.public(), &unhex(INFO), &mut DangerFixedRandomness::new(&unhex(RANDOMNESS)));
     assert_eq!(*secret.decapsulate(&encapsulation).unwrap(), unhex_array(SHARED));
     let mut receiver = setup_receiver(&secret, &encapsulation, &unhex(INFO)).unwrap();
     for (index, sealed) in SEALED.iter().enumerate() {
@@ -63,7 +64,8 @@ fn labeled_expand(prk: &[u8; 32], label: &[u8], info: &[u8]) -> [u8; 32] {
 #[test]
 fn exports_follow_the_key_schedule_of_rfc_9180() {
     let secret = KemSecret::from_seed(&[7; 32]);
-    let (encapsulation, sender) = setup_sender(&secret.public(), b"info", &mut Fixed(vec![9; 64]));
+    let (encapsulation, sender) =
+        setup_sender(&secret.public(), b"info", &mut DangerFixedRandomness::new(&[9; 64]));
     let shared = secret.decapsulate(&encapsulation).unwrap();
     let psk_id_hash = labeled_extract(&[], b"psk_id_hash", &[]);
     let info_hash = labeled_extract(&[], b"info_hash", b"info");

@@ -3,7 +3,7 @@
 
 mod aead;
 mod ed25519;
-mod fixed;
+mod hexadecimal;
 mod hpke;
 mod kdf;
 mod ml_kem;

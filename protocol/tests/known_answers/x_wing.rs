@@ -3,10 +3,11 @@
 
 use poterne_protocol::kdf;
 use poterne_protocol::kem::{KemPublic, KemSecret};
+use poterne_protocol::vectors::DangerFixedRandomness;
 use proptest::prelude::*;
 use x25519_dalek::{PublicKey, StaticSecret};
 
-use crate::fixed::{Fixed, unhex, unhex_array};
+use crate::hexadecimal::{unhex, unhex_array};
 
 /// One vector of the draft; long values by their SHA-256.
 struct Known {
@@ -47,7 +48,8 @@ fn x_wing_agrees_with_the_draft() {
         let secret = KemSecret::from_seed(&unhex_array(known.seed));
         let public = secret.public();
         assert_eq!(kdf::hash(&[public.as_bytes()]), unhex_array(known.public_hash));
-        let (ciphertext, shared) = public.encapsulate(&mut Fixed(unhex(known.randomness)));
+        let (ciphertext, shared) =
+            public.encapsulate(&mut DangerFixedRandomness::new(&unhex(known.randomness)));
         assert_eq!(kdf::hash(&[ciphertext.as_bytes()]), unhex_array(known.ciphertext_hash));
         assert_eq!(*shared, unhex_array(known.shared));
         assert_eq!(*secret.decapsulate(&ciphertext).unwrap(), unhex_array(known.shared));
@@ -81,7 +83,7 @@ proptest! {
             combine(&ml_kem_shared, x25519_shared.as_bytes(), ephemeral_public.as_bytes(), x25519_public.as_bytes());
 
         let parsed = KemPublic::parse(public[..].try_into().unwrap()).unwrap();
-        let (ciphertext, shared) = parsed.encapsulate(&mut Fixed(randomness.to_vec()));
+        let (ciphertext, shared) = parsed.encapsulate(&mut DangerFixedRandomness::new(&randomness));
         let expected_ciphertext = [&ml_kem_ciphertext.as_slice()[..], ephemeral_public.as_bytes()].concat();
         prop_assert_eq!(&ciphertext.as_bytes()[..], &expected_ciphertext[..]);
         prop_assert_eq!(*shared, expected);
