@@ -121,6 +121,7 @@ failures! {
     /// The photo is broken or cut off.
     PhotoBroken = "photo_broken",
     /// The photo has more pixels than can be decoded, or can't be made small enough.
+    #[cfg_attr(not(feature = "photo"), expect(dead_code, reason = "without it no picture is decoded"))]
     PhotoTooLarge = "photo_too_large",
     /// The photo is of a format that is not read here.
     PhotoUnknown = "photo_unknown",
