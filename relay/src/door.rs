@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use poterne_protocol::channel::RequestKeys;
 use poterne_protocol::op::{Answer, Fetch, Request};
-use poterne_transport::listen::{Event, Service};
+use poterne_transport::listen::{Event, Service, Source};
 use tokio::sync::watch;
 
 use crate::metrics::{Metrics, op_name};
@@ -14,8 +14,8 @@ use crate::today::Today;
 
 /// What carries requests out. The relay's engine does; tests bring their own.
 pub trait Handler: Send + Sync + 'static {
-    /// Carries a request out; a fetch that finds nothing waits as long as it says.
-    fn handle(&self, request: Request) -> impl Future<Output = Answer> + Send;
+    /// Carries out what a connection asks for; a fetch that finds nothing waits as long as it says.
+    fn handle(&self, source: Source, request: Request) -> impl Future<Output = Answer> + Send;
 }
 
 /// The relay as its clients meet it.
@@ -52,20 +52,20 @@ impl<H: Handler> Service for Door<H> {
         self.today.keys()
     }
 
-    async fn call(&self, request: Request) -> Answer {
+    async fn call(&self, source: Source, request: Request) -> Answer {
         let (op, began) = (op_name(&request), Instant::now());
-        let answer = self.handler.handle(request).await;
+        let answer = self.handler.handle(source, request).await;
         self.metrics.answered(op, &answer, began.elapsed());
         answer
     }
 
     /// Looks for one envelope, which is not kept: what is answered is read when there is room for it. The wait ends when
     /// the relay drains.
-    async fn news(&self, fetch: &Fetch) -> Option<Answer> {
+    async fn news(&self, source: Source, fetch: &Fetch) -> Option<Answer> {
         let one = Request::Fetch(Fetch { max: 1, ..fetch.clone() });
         let mut draining = self.draining.clone();
         tokio::select! {
-            answer = self.handler.handle(one) => Some(answer).filter(|answer| !matches!(answer, Answer::Fetched(_))),
+            answer = self.handler.handle(source, one) => Some(answer).filter(|answer| !matches!(answer, Answer::Fetched(_))),
             _ = draining.wait_for(|draining| *draining) => None,
         }
     }

@@ -6,10 +6,10 @@
 //! when a put came into one of its mailboxes.
 
 mod inbox;
+mod lines;
 mod pace;
 mod waiting;
 
-use std::collections::VecDeque;
 use std::mem::take;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -20,6 +20,7 @@ use poterne_protocol::op::{Answer, Request};
 use poterne_protocol::time::UnixTime;
 use poterne_relay_core::relay::{Pending, Relay};
 use poterne_relay_core::store::{CommitError, Store};
+use poterne_transport::listen::Source;
 use rand_core::UnwrapErr;
 use tokio::sync::oneshot;
 
@@ -52,6 +53,7 @@ pub struct Engine {
 }
 
 struct Job {
+    source: Source,
     request: Request,
     answer: oneshot::Sender<Answer>,
 }
@@ -68,6 +70,7 @@ impl Engine {
             tended: None,
             staged: Vec::new(),
             under_way: None,
+            most: GROUP,
             pace: Pace::new(INBOX),
         };
         let thread = thread::Builder::new().name("engine".to_owned());
@@ -89,9 +92,9 @@ impl Engine {
         }
     }
 
-    fn submit(&self, request: Request) -> Option<oneshot::Receiver<Answer>> {
+    fn submit(&self, source: Source, request: Request) -> Option<oneshot::Receiver<Answer>> {
         let (answer, receiver) = oneshot::channel();
-        self.inbox.submit(Job { request, answer }).then_some(receiver)
+        self.inbox.submit(Job { source, request, answer }).then_some(receiver)
     }
 }
 
@@ -115,13 +118,13 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Handler for Engine {
-    async fn handle(&self, request: Request) -> Answer {
+    async fn handle(&self, source: Source, request: Request) -> Answer {
         let busy = Answer::Busy { retry_after_secs: RETRY_AFTER_SECS };
         if let Request::Put(put) = &request {
             // The hash of an envelope costs as much as all the rest of a put: whoever asks reckons it, not the engine.
             put.envelope.id();
         }
-        match self.submit(request) {
+        match self.submit(source, request) {
             // An engine that has ended answers nobody: the outcome is unknown, and nothing may be promised.
             Some(answer) => answer.await.unwrap_or(Answer::ReadOnly),
             None => busy,
@@ -140,6 +143,8 @@ struct Worker<S> {
     staged: Vec<Decided>,
     /// The group that is on its way to the disk.
     under_way: Option<UnderWay>,
+    /// Requests of the next group at most.
+    most: usize,
     pace: Pace,
 }
 
@@ -176,12 +181,12 @@ impl<S: Store> Worker<S> {
 
     /// Requests that the next group can still take.
     fn room(&self) -> usize {
-        GROUP.min(self.pace.limit()).saturating_sub(self.staged.len())
+        self.most.saturating_sub(self.staged.len())
     }
 
-    fn decide_all(&mut self, jobs: VecDeque<Job>) {
+    fn decide_all(&mut self, jobs: Vec<Job>) {
         let (now, time) = (Instant::now(), clock::now());
-        for Job { request, answer } in jobs {
+        for Job { request, answer, .. } in jobs {
             let until = now + patience(&request);
             self.decide(Waiter { request, answer, until }, time);
         }
@@ -199,12 +204,18 @@ impl<S: Store> Worker<S> {
         if self.staged.is_empty() {
             return;
         }
-        let (group, inbox) = (take(&mut self.staged), self.inbox.clone());
-        inbox.begun(self.pace.limit());
+        let (group, inbox) = (self.take_group(), self.inbox.clone());
         match self.relay.begin_commit(Box::new(move || inbox.ring())) {
             Some(committed) => self.answer_all(group, committed),
             None => self.under_way = Some(UnderWay { group, since: Instant::now() }),
         }
+    }
+
+    /// What is staged, as a group; the next one may come.
+    fn take_group(&mut self) -> Vec<Decided> {
+        self.inbox.begun(self.pace.limit());
+        self.most = GROUP.min(self.pace.group());
+        take(&mut self.staged)
     }
 
     /// Answers the group that was under way. Where about as many requests have come meanwhile, the disk works on those
@@ -279,12 +290,11 @@ impl<S: Store> Worker<S> {
         if !self.is_tend_due() {
             return;
         }
-        self.tended = Some(Instant::now());
         // Those who are answered may wake fetches, which wake nobody.
         while !self.staged.is_empty() {
+            let (group, since) = (self.take_group(), Instant::now());
             let committed = self.relay.commit();
-            let group = take(&mut self.staged);
-            self.inbox.begun(self.pace.limit());
+            self.pace.note(group.len(), since.elapsed());
             self.answer_all(group, committed);
         }
         // Makes durable what damaged records have staged, so that nothing is.
@@ -292,6 +302,8 @@ impl<S: Store> Worker<S> {
         (self.tend)(&mut self.relay);
         let over = self.waiting.take_over(Instant::now());
         self.decide_again(over);
+        // Not from the beginning: on a slow disk one group takes longer than the tick, and all would come by this way.
+        self.tended = Some(Instant::now());
     }
 }
 

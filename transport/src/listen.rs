@@ -13,6 +13,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use poterne_protocol::channel::RequestKeys;
@@ -41,14 +42,19 @@ pub trait Service: Send + Sync + 'static {
     fn keys(&self) -> Arc<RequestKeys>;
 
     /// Carries a request out. Never called for more than [`Limits::requests_per_channel`] of one channel at once.
-    fn call(&self, request: Request) -> impl Future<Output = Answer> + Send;
+    fn call(&self, source: Source, request: Request) -> impl Future<Output = Answer> + Send;
 
     /// Waits until a fetch finds something, or as long as it says. Gives what is to be answered where it is refused.
-    fn news(&self, fetch: &Fetch) -> impl Future<Output = Option<Answer>> + Send;
+    fn news(&self, source: Source, fetch: &Fetch) -> impl Future<Output = Option<Answer>> + Send;
 
     /// Something to be counted has happened.
     fn note(&self, event: Event);
 }
+
+/// The connection that a request came by: a number that no other one of the same listener has, before or after it.
+/// Nothing can be told from it but that two requests came the same way, so that they can be served fairly.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Source(pub u64);
 
 /// What a listener tells its service for counting. Nothing of it names anybody.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -114,7 +120,14 @@ struct Shared<S> {
     admission: Admission,
     answers: Arc<Budget>,
     requests: Arc<Budget>,
+    sources: AtomicU64,
     draining: watch::Receiver<bool>,
+}
+
+impl<S> Shared<S> {
+    fn next_source(&self) -> Source {
+        Source(self.sources.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
 impl<S: Service> Listener<S> {
@@ -131,7 +144,8 @@ impl<S: Service> Listener<S> {
         let pool = DecapsulationPool::new(limits.channel_threads, limits.channels_waiting);
         let admission = Admission::new(&limits);
         let (answers, requests) = (Budget::new(limits.answer_pages), Budget::new(limits.request_kib));
-        let shared = Shared { service, limits, pool, admission, answers, requests, draining };
+        let sources = AtomicU64::new(0);
+        let shared = Shared { service, limits, pool, admission, answers, requests, sources, draining };
         Ok(Self { endpoint, shared: Arc::new(shared) })
     }
 

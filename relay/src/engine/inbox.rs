@@ -1,12 +1,12 @@
-//! What waits for the engine's thread: requests in the order of their coming, and the word that a group is on the disk.
+//! What waits for the engine's thread: requests in [`Lines`], and the word that a group is on the disk.
 
-use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use poterne_protocol::op::Request;
 
 use super::Job;
+use super::lines::{Count, Lines};
 
 /// Requests that wake a thread that waits for a group: fewer can wait as long as the disk takes, and waking a thread
 /// for each costs more than deciding on it.
@@ -21,10 +21,8 @@ pub(super) struct Inbox {
 }
 
 struct State {
-    jobs: VecDeque<Job>,
-    /// Requests that were taken out for the next group.
-    taken: usize,
-    /// Requests that may wait, here and for the next group, where another put comes.
+    jobs: Lines<Job>,
+    /// Puts that may wait, here and for the next group.
     limit: usize,
     /// A group has come to its end, and the thread does not know yet.
     has_ended: bool,
@@ -35,8 +33,8 @@ struct State {
 
 /// What the thread has waited for.
 pub(super) struct News {
-    /// The requests that came first.
-    pub(super) jobs: VecDeque<Job>,
+    /// The requests whose turn it is.
+    pub(super) jobs: Vec<Job>,
     /// The group that was under way has come to its end.
     pub(super) has_ended: bool,
     /// No more requests come, and none are left here.
@@ -44,10 +42,10 @@ pub(super) struct News {
 }
 
 impl State {
-    fn take(&mut self, most: usize) -> VecDeque<Job> {
-        let left = self.jobs.split_off(most.min(self.jobs.len()));
-        let taken = std::mem::replace(&mut self.jobs, left);
-        self.taken += taken.len();
+    fn take(&mut self, most: usize) -> Vec<Job> {
+        let most = most.min(self.jobs.len());
+        let mut taken = Vec::with_capacity(most);
+        taken.extend(std::iter::from_fn(|| self.jobs.pop()).take(most));
         taken
     }
 }
@@ -55,32 +53,26 @@ impl State {
 impl Inbox {
     pub(super) fn new(capacity: usize) -> Self {
         let limit = capacity;
-        let state = State {
-            jobs: VecDeque::new(),
-            taken: 0,
-            limit,
-            has_ended: false,
-            is_closed: false,
-            wanted: None,
-        };
+        let state = State { jobs: Lines::new(), limit, has_ended: false, is_closed: false, wanted: None };
         Self { capacity, state: Mutex::new(state), bell: Condvar::new() }
     }
 
-    /// What was taken out is on its way; beside so many requests another put may wait for the next group.
+    /// What was taken out is on its way; so many puts may wait for the next group.
     pub(super) fn begun(&self, limit: usize) {
         let mut state = self.state();
-        (state.taken, state.limit) = (0, limit);
+        state.jobs.begun();
+        state.limit = limit;
     }
 
-    /// Puts a request in, where there is room and somebody works. Says whether it did.
+    /// Puts a request in, where there is room for its connection and somebody works. Says whether it did.
     pub(super) fn submit(&self, job: Job) -> bool {
         let mut state = self.state();
         // What is no put is cheap, or gives room back: it is worth waiting for.
-        let most = if matches!(job.request, Request::Put(_)) { state.limit } else { self.capacity };
-        if state.is_closed || state.jobs.len() + state.taken >= most {
+        let room = Count { puts: state.limit, requests: self.capacity };
+        let is_put = matches!(job.request, Request::Put(_));
+        if state.is_closed || !state.jobs.push(job.source, is_put, room, job) {
             return false;
         }
-        state.jobs.push_back(job);
         if state.wanted.is_some_and(|wanted| state.jobs.len() >= wanted) {
             self.wake(state);
         }
@@ -106,7 +98,7 @@ impl Inbox {
         let jobs = {
             let mut state = self.state();
             state.is_closed = true;
-            std::mem::take(&mut state.jobs)
+            std::mem::replace(&mut state.jobs, Lines::new())
         };
         drop(jobs);
     }
@@ -128,11 +120,11 @@ impl Inbox {
         }
         let jobs = state.take(most);
         let has_ended = std::mem::take(&mut state.has_ended);
-        News { jobs, has_ended, is_over: state.is_closed && state.jobs.is_empty() }
+        News { jobs, has_ended, is_over: state.is_closed && state.jobs.len() == 0 }
     }
 
     /// Takes up to `most` requests that are there.
-    pub(super) fn take(&self, most: usize) -> VecDeque<Job> {
+    pub(super) fn take(&self, most: usize) -> Vec<Job> {
         self.state().take(most)
     }
 

@@ -3,56 +3,76 @@
 //! A disk that is slower than what comes makes each group larger and each wait longer, until clients give up on
 //! requests that are carried out all the same. So the bound follows what groups take: it shrinks in proportion when one
 //! took too long, and grows by steps when one was quick. A disk that is slow however small the group is gets a multiple
-//! of its own least time.
+//! of its own least time. Under a flood no group is small by itself, so that one is made small from time to time, to
+//! learn that.
 
 use std::time::Duration;
 
 /// What a group should take at most: a request waits for one that is under way, and for its own.
 const GROUP_TIME: Duration = Duration::from_millis(50);
-/// The same, as a multiple of the least time that a group took lately: a seventh is lost to the sync itself.
+/// The same, as a multiple of the least time that a group takes: a seventh is lost to the sync itself.
 const BASES: u32 = 8;
 /// Requests that may wait however slow the disk is.
 const LEAST: usize = 64;
 /// By which part the bound grows.
 const STEP: usize = 8;
-/// Groups after which the least time is forgotten by half: the disk may have become slower.
-const MEMORY: u32 = 4096;
+/// Requests of a group that takes about the least time.
+const FEW: usize = 4;
+/// Groups after which one is made so small, where they take long: some seconds, of which it costs a hundredth.
+const UNKNOWN: u32 = 64;
 
 /// The bound, as groups teach it.
 #[derive(Debug)]
 pub(super) struct Pace {
     most: usize,
     limit: usize,
+    /// The least time that a group takes.
     base: Option<Duration>,
-    groups: u32,
+    /// Groups since the last small one.
+    large: u32,
+    is_slow: bool,
 }
 
 impl Pace {
     /// Begins with the largest bound.
     pub(super) fn new(most: usize) -> Self {
-        Self { most, limit: most, base: None, groups: 0 }
+        Self { most, limit: most, base: None, large: UNKNOWN, is_slow: false }
     }
 
-    /// Requests that may wait.
+    /// Puts that may wait.
     pub(super) fn limit(&self) -> usize {
         self.limit
     }
 
+    /// Requests that the next group may have.
+    pub(super) fn group(&self) -> usize {
+        if self.is_slow && self.large >= UNKNOWN { FEW } else { self.limit }
+    }
+
     /// A group of that many requests took that long to be on the disk.
     pub(super) fn note(&mut self, size: usize, took: Duration) {
-        self.groups += 1;
-        if self.groups.is_multiple_of(MEMORY) {
-            self.base = self.base.map(|base| base * 2);
-        }
-        let base = self.base.map_or(took, |base| base.min(took));
-        self.base = Some(base);
-        let target = GROUP_TIME.max(base * BASES);
+        self.learn_base(size, took);
+        let target = self.target();
         if took > target {
             let fits = size as f64 * target.as_secs_f64() / took.as_secs_f64();
             self.limit = (fits as usize).clamp(LEAST, self.limit.max(LEAST));
         } else if took < target / 2 {
             self.limit = (self.limit + self.limit / STEP).min(self.most);
         }
+        self.is_slow = took > GROUP_TIME;
+    }
+
+    fn target(&self) -> Duration {
+        GROUP_TIME.max(self.base.unwrap_or_default() * BASES)
+    }
+
+    /// No group takes less than the least time, and a small one hardly more. One that took long may have been unlucky,
+    /// so that what is known doubles at most.
+    fn learn_base(&mut self, size: usize, took: Duration) {
+        let base = self.base.map_or(took, |base| base.min(took));
+        let is_small = size <= FEW;
+        self.base = Some(if is_small { took.min(self.base.unwrap_or(took) * 2) } else { base });
+        self.large = if is_small { 0 } else { self.large.saturating_add(1) };
     }
 }
 
@@ -67,14 +87,16 @@ mod tests {
     }
 
     /// A disk that takes `each` for a request and `base` for a group, and is always asked for more than it can.
-    fn settle(base: f64, each: f64) -> usize {
-        let mut pace = Pace::new(MOST);
-        pace.note(1, millis(base + each));
-        for _ in 0..200 {
-            let size = pace.limit().min(1024);
+    fn flood(pace: &mut Pace, base: f64, each: f64) -> usize {
+        for _ in 0..1000 {
+            let size = pace.group().min(1024);
             pace.note(size, millis(base + each * size as f64));
         }
         pace.limit()
+    }
+
+    fn settle(base: f64, each: f64) -> usize {
+        flood(&mut Pace::new(MOST), base, each)
     }
 
     #[test]
@@ -91,6 +113,21 @@ mod tests {
     #[test]
     fn a_disk_with_long_syncs_keeps_its_large_groups() {
         assert_eq!(settle(100.0, 0.001), MOST);
+    }
+
+    #[test]
+    fn a_flood_from_the_first_moment_on_does_not_hide_how_slow_the_disk_is() {
+        let limit = settle(20.0, 1.0);
+        assert!((120..=200).contains(&limit), "{limit}");
+    }
+
+    #[test]
+    fn under_a_flood_a_disk_may_become_slower_and_quick_again() {
+        let mut pace = Pace::new(MOST);
+        assert_eq!(flood(&mut pace, 0.2, 0.01), MOST);
+        let limit = flood(&mut pace, 20.0, 1.0);
+        assert!((120..=200).contains(&limit), "{limit}");
+        assert_eq!(flood(&mut pace, 0.2, 0.01), MOST);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::store::sim::{Faults, SimDisk};
 use crate::store::sim_index::SimIndexes;
 use crate::store::{Config, open};
 
+const SOURCE: Source = Source(0);
 const PIN: Pin = Pin([0; 16]);
 
 fn engine() -> Engine {
@@ -39,7 +40,7 @@ fn engine_on_disk(disk: &SimDisk) -> Engine {
 async fn all(engine: &Arc<Engine>, requests: impl Iterator<Item = Request>) -> Vec<Answer> {
     let ask = |request| {
         let engine = engine.clone();
-        tokio::spawn(async move { engine.handle(request).await })
+        tokio::spawn(async move { engine.handle(SOURCE, request).await })
     };
     let asked: Vec<_> = requests.map(ask).collect();
     let mut answers = Vec::new();
@@ -78,16 +79,16 @@ fn contents(answer: Answer) -> Vec<Vec<u8>> {
 #[tokio::test]
 async fn what_was_put_is_fetched() {
     let engine = engine();
-    assert!(matches!(engine.handle(put(1, 7)).await, Answer::Stored));
-    assert_eq!(contents(engine.handle(fetch(&[1, 2], 0)).await), [vec![7], vec![]]);
+    assert!(matches!(engine.handle(SOURCE, put(1, 7)).await, Answer::Stored));
+    assert_eq!(contents(engine.handle(SOURCE, fetch(&[1, 2], 0)).await), [vec![7], vec![]]);
 }
 
 #[tokio::test]
 async fn a_waiting_fetch_is_answered_by_a_put_into_any_of_its_mailboxes() {
     let engine = engine();
     let answer = async {
-        let waiting = engine.handle(fetch(&[1, 2, 3], 60));
-        let (answer, stored) = tokio::join!(waiting, engine.handle(put(2, 9)));
+        let waiting = engine.handle(SOURCE, fetch(&[1, 2, 3], 60));
+        let (answer, stored) = tokio::join!(waiting, engine.handle(SOURCE, put(2, 9)));
         assert!(matches!(stored, Answer::Stored));
         answer
     };
@@ -98,12 +99,12 @@ async fn a_waiting_fetch_is_answered_by_a_put_into_any_of_its_mailboxes() {
 #[tokio::test]
 async fn a_put_elsewhere_wakes_nobody() {
     let engine = engine();
-    let waiting = engine.handle(fetch(&[1], 60));
+    let waiting = engine.handle(SOURCE, fetch(&[1], 60));
     tokio::pin!(waiting);
     assert!(timeout(Duration::from_millis(100), &mut waiting).await.is_err());
-    engine.handle(put(2, 9)).await;
+    engine.handle(SOURCE, put(2, 9)).await;
     assert!(timeout(Duration::from_millis(100), &mut waiting).await.is_err());
-    engine.handle(put(1, 8)).await;
+    engine.handle(SOURCE, put(1, 8)).await;
     assert_eq!(contents(waiting.await), [vec![8]]);
 }
 
@@ -118,24 +119,24 @@ async fn what_is_put_while_a_group_is_on_its_way_is_found_whole() {
         found.into_iter().for_each(|answer| assert_eq!(contents(answer)[0][0], 0));
     }
     let all: Vec<u8> = (0..8).collect();
-    assert_eq!(contents(engine.handle(fetch(&[7], 0)).await), [all]);
+    assert_eq!(contents(engine.handle(SOURCE, fetch(&[7], 0)).await), [all]);
 }
 
 #[tokio::test]
 async fn behind_a_sync_that_failed_nobody_is_promised_anything() {
     let disk = SimDisk::new(Faults::default());
     let engine = Arc::new(engine_on_disk(&disk));
-    assert!(matches!(engine.handle(put(1, 1)).await, Answer::Stored));
+    assert!(matches!(engine.handle(SOURCE, put(1, 1)).await, Answer::Stored));
     disk.set_faults(Faults { failed_sync_at: Some(disk.syncs()), ..Faults::default() });
     let answers = all(&engine, (1..=64).map(|mailbox| put(mailbox, 2))).await;
     assert!(!answers.iter().any(|answer| matches!(answer, Answer::Stored)));
-    assert_eq!(contents(engine.handle(fetch(&[1], 0)).await), [vec![1]]);
+    assert_eq!(contents(engine.handle(SOURCE, fetch(&[1], 0)).await), [vec![1]]);
 }
 
 #[tokio::test]
 async fn a_wait_ends_with_its_time() {
     let engine = engine();
-    assert_eq!(contents(engine.handle(fetch(&[1], 1)).await), [Vec::<u8>::new()]);
+    assert_eq!(contents(engine.handle(SOURCE, fetch(&[1], 1)).await), [Vec::<u8>::new()]);
 }
 
 #[tokio::test]
@@ -143,16 +144,16 @@ async fn after_a_failed_commit_nothing_is_promised() {
     let mut store = MemoryStore::default();
     store.fail_commits(100);
     let engine = engine_over(store);
-    assert!(matches!(engine.handle(put(1, 7)).await, Answer::ReadOnly));
+    assert!(matches!(engine.handle(SOURCE, put(1, 7)).await, Answer::ReadOnly));
 }
 
 #[tokio::test]
 async fn a_stopped_engine_has_answered_what_it_had() {
     let engine = engine();
-    let answer = engine.submit(put(1, 7)).unwrap();
+    let answer = engine.submit(SOURCE, put(1, 7)).unwrap();
     engine.stop();
     assert!(matches!(answer.await, Ok(Answer::Stored)));
-    assert!(matches!(engine.handle(Request::Hello).await, Answer::Busy { .. }));
+    assert!(matches!(engine.handle(SOURCE, Request::Hello).await, Answer::Busy { .. }));
 }
 
 #[test]
@@ -185,7 +186,7 @@ fn no_more_wait_than_may() {
     let submit = |content: u8| {
         let (answer, asker) = oneshot::channel();
         std::mem::forget(asker);
-        inbox.submit(Job { request: put(1, content), answer })
+        inbox.submit(Job { source: Source(content.into()), request: put(1, content), answer })
     };
     assert!(submit(1) && submit(2));
     assert_eq!(inbox.take(1).len(), 1);
@@ -201,8 +202,8 @@ async fn when_the_engine_panics_nobody_waits_for_ever() {
     let cursors = CursorKey::generate(&mut UnwrapErr(getrandom::SysRng));
     let relay = Relay::new(MemoryStore::default(), Policy::default(), cursors);
     let engine = Engine::start(relay, Box::new(|_| panic!("as it was to be")));
-    let answer = timeout(Duration::from_secs(10), engine.handle(put(1, 7))).await.unwrap();
+    let answer = timeout(Duration::from_secs(10), engine.handle(SOURCE, put(1, 7))).await.unwrap();
     assert!(matches!(answer, Answer::ReadOnly | Answer::Busy { .. } | Answer::Stored));
-    let answer = timeout(Duration::from_secs(10), engine.handle(put(1, 8))).await.unwrap();
+    let answer = timeout(Duration::from_secs(10), engine.handle(SOURCE, put(1, 8))).await.unwrap();
     assert!(matches!(answer, Answer::ReadOnly | Answer::Busy { .. }));
 }

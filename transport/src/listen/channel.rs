@@ -19,7 +19,7 @@ use tokio::time::{Instant, interval, sleep, timeout, timeout_at};
 use zeroize::Zeroizing;
 
 use super::budget::{Account, Budget, Hold};
-use super::{Event, Service, Shared, has_begun};
+use super::{Event, Service, Shared, Source, has_begun};
 use crate::bounds::{FRAMES_BEFORE_CHANNEL, STALL_TIMEOUT, WRITE_BATCH_BYTES, WRITE_PIECE_BYTES};
 use crate::frames::{FrameReader, StreamError, write, write_frame};
 use crate::network::Network;
@@ -44,17 +44,18 @@ const TOO_SLOW: VarInt = VarInt::from_u32(1);
 /// Until the last bytes must have reached the client.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What a connection holds for its client.
+/// A connection, with what it holds for its client.
 #[derive(Clone)]
 pub(super) struct Accounts {
+    source: Source,
     answers: Arc<Account>,
     requests: Arc<Account>,
 }
 
 impl Accounts {
     /// Accounts that hold nothing.
-    pub(super) fn open(answers: &Arc<Budget>, requests: &Arc<Budget>) -> Self {
-        Self { answers: answers.open(), requests: requests.open() }
+    pub(super) fn open(source: Source, answers: &Arc<Budget>, requests: &Arc<Budget>) -> Self {
+        Self { source, answers: answers.open(), requests: requests.open() }
     }
 }
 
@@ -284,14 +285,9 @@ impl<S: Service> Channel<'_, S> {
             }
             Ok((number, request)) => match self.stream.accounts.requests.take(inner.len().div_ceil(1024)) {
                 Some(hold) => {
-                    let answers = self.stream.accounts.answers.clone();
-                    self.calls.spawn(call(
-                        self.stream.shared.service.clone(),
-                        answers,
-                        number,
-                        request,
-                        hold,
-                    ));
+                    let (service, accounts) = (self.stream.shared.service.clone(), &self.stream.accounts);
+                    let answers = accounts.answers.clone();
+                    self.calls.spawn(call(service, accounts.source, answers, number, request, hold));
                     Ok(())
                 }
                 None => self.write(number, &Answer::Busy { retry_after_secs: BUSY_RETRY_SECS }).await,
@@ -372,6 +368,7 @@ fn answer_of(call: Ended) -> Result<Answered, StreamError> {
 
 async fn call<S: Service>(
     service: Arc<S>,
+    source: Source,
     answers: Arc<Account>,
     number: u32,
     request: Request,
@@ -379,12 +376,12 @@ async fn call<S: Service>(
 ) -> Option<Answered> {
     let answered = pin!(async {
         match request {
-            Request::Fetch(fetch) if fetch.max > 0 => call_fetch(&*service, &answers, fetch).await,
+            Request::Fetch(fetch) if fetch.max > 0 => call_fetch(&*service, source, &answers, fetch).await,
             Request::Claim(claim) => match answers.take_some(1).await {
-                room @ Some(_) => (service.call(Request::Claim(claim)).await, room),
+                room @ Some(_) => (service.call(source, Request::Claim(claim)).await, room),
                 None => (Answer::Busy { retry_after_secs: BUSY_RETRY_SECS }, None),
             },
-            request => (service.call(request).await, None),
+            request => (service.call(source, request).await, None),
         }
     });
     let (answer, room) = timeout(REQUEST_TIMEOUT, answered).await.ok()?;
@@ -395,11 +392,12 @@ async fn call<S: Service>(
 /// Waits for news without holding anything, then for room, and only then reads: as many envelopes as there is room for.
 async fn call_fetch<S: Service>(
     service: &S,
+    source: Source,
     answers: &Arc<Account>,
     mut fetch: Fetch,
 ) -> (Answer, Option<Hold>) {
     if fetch.wait_secs > 0 {
-        if let Some(refusal) = service.news(&fetch).await {
+        if let Some(refusal) = service.news(source, &fetch).await {
             return (refusal, None);
         }
         fetch.wait_secs = 0;
@@ -409,5 +407,5 @@ async fn call_fetch<S: Service>(
         return (Answer::Busy { retry_after_secs: BUSY_RETRY_SECS }, None);
     };
     fetch.max = u16::try_from(room.units()).unwrap_or(wanted);
-    (service.call(Request::Fetch(fetch)).await, Some(room))
+    (service.call(source, Request::Fetch(fetch)).await, Some(room))
 }

@@ -45,7 +45,7 @@ fn close_unused<S: Service>(shared: &Shared<S>, connection: &Connection) {
 /// Until the client or the path is gone, or until all channels have drained.
 async fn serve_streams<S: Service>(shared: &Arc<Shared<S>>, connection: &Connection, place: &Place) {
     let mut draining = shared.draining.clone();
-    let accounts = Accounts::open(&shared.answers, &shared.requests);
+    let accounts = Accounts::open(shared.next_source(), &shared.answers, &shared.requests);
     let mut channels = JoinSet::new();
     let (mut without_channel, mut due) = (0, Instant::now() + CHANNEL_TIMEOUT);
     loop {

@@ -25,7 +25,7 @@ use tokio::task::JoinHandle;
 
 use crate::client::RelayClient;
 use crate::dial::{DialError, dial};
-use crate::listen::{Event, Limits, Listener, Service};
+use crate::listen::{Event, Limits, Listener, Service, Source};
 use crate::{ResetKey, quic};
 
 pub(super) const TODAY: Day = Day(20_000);
@@ -91,7 +91,7 @@ impl Service for TestService {
         self.keys.lock().unwrap().clone()
     }
 
-    async fn call(&self, request: Request) -> Answer {
+    async fn call(&self, _: Source, request: Request) -> Answer {
         match request {
             Request::Hello => Answer::Hello(HelloAnswer {
                 version: 1,
@@ -115,7 +115,7 @@ impl Service for TestService {
         }
     }
 
-    async fn news(&self, _: &Fetch) -> Option<Answer> {
+    async fn news(&self, _: Source, _: &Fetch) -> Option<Answer> {
         None
     }
 

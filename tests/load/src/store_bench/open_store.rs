@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -14,9 +15,12 @@ use poterne_relay::engine::Engine;
 use poterne_relay::store::shared::Shared;
 use poterne_relay::store::{Config, start};
 use poterne_relay_core::policy::Policy;
+use poterne_transport::listen::Source;
 
 /// The relay that the mailboxes are at.
 pub const PIN: Pin = Pin([7; 16]);
+/// Connections that producers would come by.
+const CONNECTIONS: u64 = 32;
 const POLL: Duration = Duration::from_millis(2);
 /// The longest that work behind the commits may take.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -24,6 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// An engine at work.
 pub struct OpenStore {
     engine: Engine,
+    asked: AtomicU64,
     /// What the engine's store shares with the threads behind it.
     pub shared: Arc<Shared>,
 }
@@ -34,7 +39,7 @@ impl OpenStore {
         std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
         let (relay, tend) = start(folder, Policy::default(), config).context("opening the store")?;
         let shared = relay.store().shared().clone();
-        Ok(Self { engine: Engine::start(relay, tend), shared })
+        Ok(Self { engine: Engine::start(relay, tend), asked: AtomicU64::new(0), shared })
     }
 
     /// Waits until segments are ready as the config wants them.
@@ -84,6 +89,7 @@ pub fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) -> anyhow::Result<(
 
 impl Asked for OpenStore {
     async fn ask(&self, request: Request) -> Option<Answer> {
-        Some(self.engine.handle(request).await)
+        let next = self.asked.fetch_add(1, Ordering::Relaxed);
+        Some(self.engine.handle(Source(next % CONNECTIONS), request).await)
     }
 }
