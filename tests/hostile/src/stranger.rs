@@ -50,7 +50,15 @@ impl Stranger {
         at: SocketAddr,
         descriptor: &VerifiedDescriptor,
     ) -> io::Result<Self> {
-        let connection = raw::connect_on(endpoint, at).await?;
+        Self::open_on(raw::connect_on(endpoint, at).await?, descriptor).await
+    }
+
+    /// Opens one more channel beside this one, in the same connection.
+    pub async fn open_beside(&self, descriptor: &VerifiedDescriptor) -> io::Result<Self> {
+        Self::open_on(self.connection.clone(), descriptor).await
+    }
+
+    async fn open_on(connection: Connection, descriptor: &VerifiedDescriptor) -> io::Result<Self> {
         let (send, receive) = connection.open_bi().await?;
         let channel = ClientChannel::open(descriptor, &mut UnwrapErr(getrandom::SysRng));
         let decoder = FrameDecoder::for_client();

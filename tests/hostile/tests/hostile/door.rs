@@ -43,6 +43,16 @@ impl WayIn {
     pub async fn open(&self) -> Stranger {
         Stranger::open(&self.endpoint, self.at, &self.descriptor).await.expect("the relay has room")
     }
+
+    /// A stranger with so many channels in one connection.
+    pub async fn open_channels(&self, count: usize) -> Vec<Stranger> {
+        let mut channels = vec![self.open().await];
+        while channels.len() < count {
+            let beside = channels[0].open_beside(&self.descriptor).await;
+            channels.push(beside.expect("the connection has room"));
+        }
+        channels
+    }
 }
 
 impl Door {

@@ -4,6 +4,7 @@ mod clock;
 mod door;
 mod doors;
 mod frames;
+mod greed;
 mod guesses;
 mod quota;
 mod rig;
