@@ -13,6 +13,7 @@ pub mod block;
 pub mod book;
 pub mod cache;
 pub mod checkpoint;
+pub mod chunk;
 pub mod disk;
 pub mod embedded;
 pub mod index;

@@ -23,6 +23,8 @@ use super::spares::{RESERVED_SPARES, Segment, zero};
 const INDEX_BATCH_ROWS: usize = 250;
 /// Buckets of rows that are told of at once, some ten microseconds of work each; a part of all of them.
 const MIRROR_STEP_BUCKETS: usize = 64;
+/// Buckets that are summed up before the thread looks for other work, each some ten microseconds while commits wait.
+const CHECK_STEP_BUCKETS: usize = 64;
 /// How long a put waits for a segment that is being prepared: some times what writing 64 MiB takes.
 const SPARE_WAIT: Duration = Duration::from_secs(2);
 /// Bytes that an index may take before it is built anew, and for each row.
@@ -101,20 +103,29 @@ impl Shared {
     /// Overwrites all envelopes that wait no more. Says how many.
     pub fn erase(&self) -> io::Result<u64> {
         let mut erased = 0;
-        for (segment, runs) in self.due_for_erasure() {
+        for sequence in self.due_for_erasure() {
+            // Looked at when its turn comes: its use may have ended meanwhile, and the file be overwritten as a whole.
+            let Some((segment, runs)) = self.to_erase(sequence) else { continue };
             self.heeded(zero(&*segment.file, &runs))?;
             erased += runs.iter().map(|run| u64::from(run.end - run.start)).sum::<u64>();
-            if let Some(pages) = self.inner().book.pages(segment.header.sequence) {
+            if let Some(pages) = self.inner().book.pages(sequence) {
                 pages.cleaned(runs.into_iter().flatten());
             }
         }
         Ok(erased)
     }
 
-    fn due_for_erasure(&self) -> Vec<(Arc<Segment>, Vec<Range<PageNumber>>)> {
+    fn due_for_erasure(&self) -> Vec<u32> {
         let inner = self.inner();
-        let due = inner.book.uses.values().filter(|one| one.pages.soiled.count() > one.pages.live.count());
-        due.map(|one| (one.segment.clone(), one.pages.soiled.runs_without(&one.pages.live))).collect()
+        let due = inner.book.uses.iter().filter(|(_, one)| one.pages.soiled.count() > one.pages.live.count());
+        due.map(|(sequence, _)| *sequence).collect()
+    }
+
+    /// A segment, and its pages that are soiled and not live.
+    fn to_erase(&self, sequence: u32) -> Option<(Arc<Segment>, Vec<Range<PageNumber>>)> {
+        let inner = self.inner();
+        let one = inner.book.uses.get(&sequence)?;
+        Some((one.segment.clone(), one.pages.soiled.runs_without(&one.pages.live)))
     }
 
     /// Brings the index up to the end of the log and writes a checkpoint. Says whether there was anything to do.
@@ -209,6 +220,24 @@ impl Shared {
             return None;
         };
         Some((one.segment.clone(), one.pages.end))
+    }
+}
+
+impl Shared {
+    /// Sums up some buckets of the index that nobody has asked for yet. Says whether there may be more.
+    fn check_ahead(&self) -> bool {
+        for _ in 0..CHECK_STEP_BUCKETS {
+            let mut inner = self.inner();
+            match inner.rows.check_next() {
+                Ok(true) => {}
+                Ok(false) => return false,
+                Err(_) => {
+                    inner.index_is_broken = true;
+                    return false;
+                }
+            }
+        }
+        true
     }
 }
 
@@ -318,8 +347,11 @@ fn keep_index(shared: &Shared, last: &mut Instant) -> bool {
         (inner.rows.waiting(), !inner.retiring.is_empty(), inner.index_is_broken)
     };
     let due = last.elapsed() >= shared.config.index_after;
-    if broken || !(waiting >= shared.config.index_rows || retiring || due) {
+    if broken {
         return false;
+    }
+    if !(waiting >= shared.config.index_rows || retiring || due) {
+        return shared.check_ahead();
     }
     *last = Instant::now();
     match shared.settle() {

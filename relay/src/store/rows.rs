@@ -46,6 +46,8 @@ pub struct Rows {
     frozen: Option<Arc<Overlay>>,
     digests: Vec<u64>,
     checked: Vec<bool>,
+    /// No bucket before it is unchecked.
+    first_unchecked: usize,
     /// What the index holds, as far as memory goes.
     mirror: Mirror,
     /// The index has seen no row of `active`.
@@ -71,6 +73,7 @@ impl Rows {
             frozen: None,
             digests,
             checked: vec![false; BUCKETS],
+            first_unchecked: 0,
             mirror: Mirror::new(mirrored),
             unseen: false,
         }
@@ -178,19 +181,30 @@ impl Rows {
         };
     }
 
+    /// Sums up the next bucket that was not summed up yet, so that nobody must wait for it. Says whether there was one.
+    pub fn check_next(&mut self) -> Result<bool, IndexError> {
+        let Some(next) = (self.first_unchecked..BUCKETS).find(|bucket| !self.checked[*bucket]) else {
+            self.first_unchecked = BUCKETS;
+            return Ok(false);
+        };
+        self.first_unchecked = next;
+        self.check(next).map(|()| true)
+    }
+
     /// Sums up a bucket at its first use: the index must hold all of its rows and no others.
     fn check(&mut self, bucket: usize) -> Result<(), IndexError> {
         if self.checked[bucket] {
             return Ok(());
         }
         let held = self.index.in_bucket(bucket)?;
-        let mut rows: BTreeMap<Row, bool> = held.iter().map(|row| (*row, true)).collect();
         let (first, last) = bounds(bucket);
+        let mut changes = Overlay::new();
         for overlay in self.overlays() {
-            rows.extend(overlay.range(first..=last).map(|(row, there)| (*row, *there)));
+            changes.extend(overlay.range(first..=last).map(|(row, there)| (*row, *there)));
         }
-        let there = rows.iter().filter(|(_, there)| **there);
-        let sum = there.fold(0u64, |sum, (row, _)| sum.wrapping_add(hash(row)));
+        let unchanged = held.iter().filter(|row| !changes.contains_key(row));
+        let added = changes.iter().filter(|(_, there)| **there).map(|(row, _)| row);
+        let sum = unchanged.chain(added).fold(0u64, |sum, row| sum.wrapping_add(hash(row)));
         if sum != self.digests[bucket] {
             return Err(IndexError::Incomplete);
         }

@@ -8,16 +8,16 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
+use super::chunk::{Chunk, to_join};
 use super::index::{Index, IndexError, IndexFactory};
 use super::page::Address;
-use super::rows::{OWNER_KEY_BYTES, OwnerKey, Row, bounds};
+use super::rows::{OwnerKey, Row, bucket};
 
 const DIRECTORY_PREFIX: &str = "index-";
 /// Bytes of its cache. sled takes three times as much; with 32 MiB a million rows took 200 MB, with 8 MiB 90.
 const CACHE_BYTES: u64 = 8 << 20;
-const ROW_BYTES: usize = OWNER_KEY_BYTES + 8;
 /// Bytes of zeros in one write over an old index.
 const ZEROS_BYTES: usize = 1 << 20;
 
@@ -30,6 +30,8 @@ struct SledIndex {
     /// `None` only while it is dropped.
     db: Option<sled::Db>,
     path: PathBuf,
+    /// Held by who changes chunks: who reads a bucket must not see half of a joining.
+    joining: RwLock<()>,
 }
 
 impl SledIndex {
@@ -74,7 +76,7 @@ impl IndexFactory for SledIndexes {
             return Err(IndexError::Failed);
         }
         let db = fenced(|| sled::Config::new().path(&path).cache_capacity(CACHE_BYTES).open())?;
-        Ok(Arc::new(SledIndex { db: Some(db), path }))
+        Ok(Arc::new(SledIndex { db: Some(db), path, joining: RwLock::default() }))
     }
 
     fn create(&self, number: u64) -> Result<Arc<dyn Index>, IndexError> {
@@ -97,31 +99,84 @@ impl IndexFactory for SledIndexes {
     }
 }
 
+/// The key of a chunk: its bucket, and its number in it, rising with time.
+type ChunkKey = [u8; 6];
+
+fn chunk_key(bucket: usize, number: u32) -> ChunkKey {
+    let mut key = [0; 6];
+    key[..2].copy_from_slice(&(bucket as u16).to_be_bytes());
+    key[2..].copy_from_slice(&number.to_be_bytes());
+    key
+}
+
+fn number_of(key: &[u8]) -> Result<u32, IndexError> {
+    let key: &ChunkKey = key.try_into().map_err(|_| IndexError::Incomplete)?;
+    Ok(u32::from_be_bytes([key[2], key[3], key[4], key[5]]))
+}
+
+/// A chunk as it is kept, and its number.
+type Kept = (u32, sled::IVec);
+
+impl SledIndex {
+    /// The chunks of a bucket, oldest first.
+    fn chunks(&self, bucket: usize) -> Result<Vec<Kept>, IndexError> {
+        let prefix = (bucket as u16).to_be_bytes();
+        let found = fenced(|| self.db().scan_prefix(prefix).collect::<sled::Result<Vec<_>>>())?;
+        found.into_iter().map(|(key, chunk)| Ok((number_of(&key)?, chunk))).collect()
+    }
+
+    /// Puts a chunk upon those of a bucket, and joins those that are to be joined.
+    fn add(&self, bucket: usize, chunk: Chunk, batch: &mut sled::Batch) -> Result<(), IndexError> {
+        let mut kept = self.chunks(bucket)?;
+        let next = kept.last().map_or(0, |(last, _)| last.saturating_add(1));
+        let sizes: Vec<usize> = kept.iter().map(|(_, bytes)| bytes.len()).chain([chunk.bytes()]).collect();
+        let replaced = kept.split_off(sizes.len() - to_join(&sizes));
+        let number = replaced.first().map_or(next, |(oldest, _)| *oldest);
+        let mut chunk = match replaced.is_empty() {
+            true => chunk,
+            false => {
+                let older = decode_all(&replaced)?;
+                Chunk::joined(older.into_iter().chain([chunk]))
+            }
+        };
+        if kept.is_empty() {
+            chunk.forget_drops();
+        }
+        replaced.iter().for_each(|(number, _)| batch.remove(&chunk_key(bucket, *number)));
+        if !chunk.is_empty() {
+            batch.insert(&chunk_key(bucket, number), chunk.encode());
+        }
+        Ok(())
+    }
+}
+
+fn decode_all(kept: &[Kept]) -> Result<Vec<Chunk>, IndexError> {
+    kept.iter().map(|(_, bytes)| Chunk::decode(bytes)).collect()
+}
+
 impl Index for SledIndex {
     fn of(&self, owner: &OwnerKey) -> Result<Vec<Address>, IndexError> {
-        let rows = fenced(|| self.db().scan_prefix(owner.0).keys().collect::<sled::Result<Vec<_>>>())?;
-        rows.iter().map(|key| decode(key).map(|(_, address)| address)).collect()
+        let rows = self.in_bucket(bucket(owner))?;
+        Ok(rows.into_iter().filter(|(other, _)| other == owner).map(|(_, address)| address).collect())
     }
 
     fn in_bucket(&self, bucket: usize) -> Result<Vec<Row>, IndexError> {
-        let (first, last) = bounds(bucket);
-        let range = encode(&first)..=encode(&last);
-        let rows = fenced(|| self.db().range(range).keys().collect::<sled::Result<Vec<_>>>())?;
-        rows.iter().map(|key| decode(key)).collect()
+        let _whole = self.joining.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(Chunk::joined(decode_all(&self.chunks(bucket)?)?).into_rows())
     }
 
     fn contains(&self, row: &Row) -> Result<bool, IndexError> {
-        fenced(|| self.db().contains_key(encode(row)))
+        Ok(self.in_bucket(bucket(&row.0))?.contains(row))
     }
 
     fn apply(&self, changes: &[(Row, bool)]) -> Result<(), IndexError> {
+        let mut sorted = changes.to_vec();
+        sorted.sort_unstable_by_key(|(row, _)| *row);
         let mut batch = sled::Batch::default();
-        for (row, there) in changes {
-            match there {
-                true => batch.insert(&encode(row)[..], &[]),
-                false => batch.remove(&encode(row)[..]),
-            }
+        for same in sorted.chunk_by(|((one, _), _), ((next, _), _)| bucket(one) == bucket(next)) {
+            self.add(bucket(&same[0].0.0), Chunk::of(same), &mut batch)?;
         }
+        let _alone = self.joining.write().unwrap_or_else(PoisonError::into_inner);
         fenced(|| self.db().apply_batch(batch))
     }
 
@@ -145,21 +200,6 @@ fn fenced<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, IndexError> {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(_)) | Err(_) => Err(IndexError::Failed),
     }
-}
-
-fn encode((owner, address): &Row) -> [u8; ROW_BYTES] {
-    let mut key = [0; ROW_BYTES];
-    key[..OWNER_KEY_BYTES].copy_from_slice(&owner.0);
-    key[OWNER_KEY_BYTES..].copy_from_slice(&address.to_number().to_be_bytes());
-    key
-}
-
-fn decode(key: &[u8]) -> Result<Row, IndexError> {
-    let key: &[u8; ROW_BYTES] = key.try_into().map_err(|_| IndexError::Incomplete)?;
-    let (mut owner, mut address) = ([0; OWNER_KEY_BYTES], [0; 8]);
-    owner.copy_from_slice(&key[..OWNER_KEY_BYTES]);
-    address.copy_from_slice(&key[OWNER_KEY_BYTES..]);
-    Ok((OwnerKey(owner), Address::from_number(u64::from_be_bytes(address))))
 }
 
 /// Syncs every file below a directory, and the directories.
