@@ -224,9 +224,12 @@ impl<S: Store> Worker<S> {
         let Some(UnderWay { group, since }) = self.under_way.take() else { return };
         let committed = self.relay.end_commit();
         self.pace.note(group.len(), since.elapsed());
-        let come = self.inbox.take(self.room());
-        self.decide_all(come);
-        if self.staged.len() >= group.len() / 2 && !self.is_tend_due() {
+        let is_enough = |staged: usize| staged >= group.len() / 2;
+        if !is_enough(self.staged.len()) {
+            let come = self.inbox.take(self.room());
+            self.decide_all(come);
+        }
+        if is_enough(self.staged.len()) && !self.is_tend_due() {
             self.begin_group();
         }
         self.answer_all(group, committed);
