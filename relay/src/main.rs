@@ -14,6 +14,11 @@ use poterne_relay::instance_lock::InstanceLock;
 use poterne_relay::{clock, hardening, init, logging, private_file, run};
 use rand_core::UnwrapErr;
 
+/// An envelope is received by one thread and let go of by the one that has written it: with the system's allocator both
+/// wait for each other (docs/benchmarks.md).
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// What is still at work when the relay has drained may take this long.
 const RUNTIME_END: Duration = Duration::from_millis(500);
 
