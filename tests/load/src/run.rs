@@ -9,13 +9,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::ledger::Ledger;
 use crate::outcome::{Outcome, PhaseOutcome};
 use crate::payload::{Payloads, mix};
 use crate::phase::{Load, Phase};
 use crate::target::{Failure, Found, Target};
+
+/// How long a producer rests that is as fast as it is answered and was turned away: else it would do nothing but ask. As
+/// long as a few groups on a slow disk, and far less than a client waits.
+const REST: Duration = Duration::from_millis(20);
 
 /// What one operation is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -146,11 +150,14 @@ impl Stage {
     async fn saturate(&self, target: &impl Target) {
         let limit = self.phase.operations.unwrap_or(u64::MAX);
         while !self.is_over() && self.next.fetch_add(1, Ordering::Relaxed) < limit {
-            self.operation(target, Instant::now()).await;
+            if !self.operation(target, Instant::now()).await {
+                sleep(REST).await;
+            }
         }
     }
 
-    async fn operation(&self, target: &impl Target, intended: Instant) {
+    /// One operation; says whether its put was taken.
+    async fn operation(&self, target: &impl Target, intended: Instant) -> bool {
         let number = self.ledger.begin();
         let mailbox = mailbox_of(number, self.mailboxes);
         self.note(|outcome| outcome.begun += 1);
@@ -162,7 +169,7 @@ impl Stage {
             Err(Failure::Unknown) => {}
         }
         if self.judge(put).is_none() {
-            return;
+            return false;
         }
         self.note(|outcome| {
             outcome.acknowledged += 1;
@@ -171,6 +178,7 @@ impl Stage {
         if self.work == Work::Round {
             self.empty(target, mailbox).await;
         }
+        true
     }
 
     /// Fetches what a mailbox holds now and deletes it. Says how much that was; none where it failed.
@@ -213,8 +221,10 @@ impl Stage {
     async fn drain_one(&self, target: &impl Target, mailbox: u32) -> bool {
         while !self.is_over() {
             self.note(|outcome| outcome.begun += 1);
-            if self.empty(target, mailbox).await == Some(0) {
-                return true;
+            match self.empty(target, mailbox).await {
+                Some(0) => return true,
+                Some(_) => {}
+                None => sleep(REST).await,
             }
         }
         false

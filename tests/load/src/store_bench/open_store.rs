@@ -59,12 +59,19 @@ impl OpenStore {
 /// How long nothing may change before the work behind the commits counts as done.
 const CALM: Duration = Duration::from_secs(2);
 
-/// Waits until there is nothing to erase, to copy, to end or to overwrite any more.
+/// Between two times that what is deleted is overwritten: not at each look, since a store at work does not either.
+const ERASE_EACH: Duration = Duration::from_millis(500);
+
+/// Waits until there is nothing to erase, to copy, to end or to overwrite any more. The index is brought up as the store
+/// does it by itself: small batches would write more.
 pub fn await_calm(shared: &Shared) -> anyhow::Result<()> {
     let (mut last, mut since) = (None, Instant::now());
+    let mut erased: Option<Instant> = None;
     wait_for("the work behind the commits", || {
-        shared.settle().ok();
-        shared.erase().ok();
+        if erased.is_none_or(|last| last.elapsed() >= ERASE_EACH) {
+            shared.erase().ok();
+            erased = Some(Instant::now());
+        }
         let inner = shared.inner();
         let now = (inner.end, inner.book.uses.len(), inner.retiring.len(), shared.spares.free());
         let busy = !inner.retiring.is_empty() || shared.spares.soiled() > 0 || last != Some(now);
