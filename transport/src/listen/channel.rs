@@ -3,7 +3,7 @@
 //! One task owns the stream. It reads on only while fewer requests than allowed are under way, and not while it writes:
 //! a client that sends faster than it is served, or that does not read, is held back by the stream's own windows.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use poterne_protocol::channel::{AcceptError, RelayChannel};
 use poterne_protocol::frame::{ChannelOpening, Fault, FrameDecoder, OuterFrame};
 use poterne_protocol::inner::{InnerError, decode_request, encode_answer};
 use poterne_protocol::limits::FETCH_ENVELOPES;
-use poterne_protocol::op::{Answer, Fetch, Request};
+use poterne_protocol::op::{Answer, Claim, Fetch, Request};
 use quinn::{RecvStream, SendStream, VarInt};
 use rand_core::UnwrapErr;
 use tokio::task::JoinSet;
@@ -86,6 +86,10 @@ fn is_fault(outcome: &Result<(), StreamError>) -> bool {
     matches!(outcome, Err(StreamError::Frame(_) | StreamError::Slow))
 }
 
+/// Bytes on their way to the client. Boxed, because a channel that waits for hours would carry the room of its writing
+/// with it, once for each place that writes.
+type Writing<'a> = Pin<Box<dyn Future<Output = Result<(), StreamError>> + Send + 'a>>;
+
 struct Stream<S> {
     shared: Arc<Shared<S>>,
     reader: FrameReader,
@@ -130,7 +134,14 @@ impl<S: Service> Stream<S> {
         self.reader.channel_stands();
         self.stood = true;
         self.shared.service.note(Event::ChannelOpened);
-        let outcome = Channel { stream: self, channel, calls: JoinSet::new() }.run(first).await;
+        let mut channel = Channel { stream: self, channel, calls: JoinSet::new() };
+        let outcome = match channel.begin(&first).await {
+            Ok(()) => {
+                drop(first);
+                channel.run().await
+            }
+            failed => failed,
+        };
         self.shared.service.note(Event::ChannelClosed);
         outcome
     }
@@ -182,30 +193,32 @@ impl<S: Service> Stream<S> {
         }
     }
 
-    async fn fault(&mut self, fault: Fault) -> Result<(), StreamError> {
-        write_frame(&mut self.send, &OuterFrame::Fault(fault)).await
+    fn fault(&mut self, fault: Fault) -> Writing<'_> {
+        Box::pin(async move { write_frame(&mut self.send, &OuterFrame::Fault(fault)).await })
     }
 
     /// Writes in pieces, each under its deadline. A reader that stands still is given up sooner where others wait for the
     /// room that its answers take.
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), StreamError> {
-        for piece in bytes.chunks(WRITE_PIECE_BYTES) {
-            tokio::select! {
-                written = write(&mut self.send, piece) => written?,
-                () = is_in_the_way(self.accounts.answers.budget()) => return Err(StreamError::Slow),
+    fn write<'a>(&'a mut self, bytes: &'a [u8]) -> Writing<'a> {
+        Box::pin(async move {
+            for piece in bytes.chunks(WRITE_PIECE_BYTES) {
+                tokio::select! {
+                    written = write(&mut self.send, piece) => written?,
+                    () = is_in_the_way(self.accounts.answers.budget()) => return Err(StreamError::Slow),
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Drops what the client does not take.
-    fn abandon(mut self) {
+    fn abandon(&mut self) {
         // The stream may have ended meanwhile.
         self.send.reset(TOO_SLOW).ok();
     }
 
     /// Ends our half and lets the last bytes arrive.
-    async fn finish(mut self) {
+    async fn finish(&mut self) {
         if self.send.finish().is_ok() {
             timeout(FINISH_TIMEOUT, self.send.stopped()).await.ok();
         }
@@ -235,8 +248,7 @@ async fn is_in_the_way(budget: &Budget) {
 }
 
 impl<S: Service> Channel<'_, S> {
-    async fn run(mut self, first: Zeroizing<Vec<u8>>) -> Result<(), StreamError> {
-        self.begin(&first).await?;
+    async fn run(&mut self) -> Result<(), StreamError> {
         let mut draining = self.stream.shared.draining.clone();
         let mut key_checks = interval(KEY_CHECK);
         loop {
@@ -377,11 +389,9 @@ async fn call<S: Service>(
     let answered = pin!(async {
         match request {
             Request::Fetch(fetch) if fetch.max > 0 => call_fetch(&*service, source, &answers, fetch).await,
-            Request::Claim(claim) => match answers.take_some(1).await {
-                room @ Some(_) => (service.call(source, Request::Claim(claim)).await, room),
-                None => (Answer::Busy { retry_after_secs: BUSY_RETRY_SECS }, None),
-            },
-            request => (service.call(source, request).await, None),
+            // Boxed, as what comes behind a wait is: a fetch that waits for hours would carry their room with it.
+            Request::Claim(claim) => Box::pin(call_claim(&*service, source, &answers, claim)).await,
+            request => (Box::pin(service.call(source, request)).await, None),
         }
     });
     let (answer, room) = timeout(REQUEST_TIMEOUT, answered).await.ok()?;
@@ -407,5 +417,17 @@ async fn call_fetch<S: Service>(
         return (Answer::Busy { retry_after_secs: BUSY_RETRY_SECS }, None);
     };
     fetch.max = u16::try_from(room.units()).unwrap_or(wanted);
-    (service.call(source, Request::Fetch(fetch)).await, Some(room))
+    (Box::pin(service.call(source, Request::Fetch(fetch))).await, Some(room))
+}
+
+async fn call_claim<S: Service>(
+    service: &S,
+    source: Source,
+    answers: &Arc<Account>,
+    claim: Claim,
+) -> (Answer, Option<Hold>) {
+    match answers.take_some(1).await {
+        room @ Some(_) => (service.call(source, Request::Claim(claim)).await, room),
+        None => (Answer::Busy { retry_after_secs: BUSY_RETRY_SECS }, None),
+    }
 }
