@@ -68,7 +68,7 @@ settings::settings! {
         /// MiB of one file of the envelope log, from 1 to 1024. Four are there from the start.
         segment_mib: u32 = 64,
 
-        /// Connections at the same time at most. Each idle one holds about 39 KiB, a hostile one 300 KiB.
+        /// Connections at the same time at most. Each idle one holds about 40 KiB, a hostile one 300 KiB.
         connections: u32 = 16_384,
         /// Connections of one network (IPv4 /24, IPv6 /48) at the same time at most. 0: no bound of its own.
         connections_per_network: u32 = 0,
