@@ -25,6 +25,8 @@ const UNDER_WAY: usize = 256;
 const REQUESTS_MIB: u64 = 128;
 /// So often the greedy one was turned away when the others come: the relay knows its disk by then.
 const TURNED_AWAY: u64 = 500;
+/// And so many of its puts are stored: all that it may have got in before the relay knew.
+const STORED: u64 = (CHANNELS * UNDER_WAY) as u64;
 /// Connections that have one put under way each, and how many they put.
 const MODEST: u64 = 10;
 const PUTS_EACH: u64 = 10;
@@ -57,7 +59,8 @@ async fn of_a_slow_disk_one_greedy_connection_takes_nothing_from_modest_ones() {
         greedy.spawn(grab(channel, first, pin, told.clone()));
     }
     let is_known = async {
-        while told.busy.load(Ordering::Relaxed) < TURNED_AWAY {
+        while told.busy.load(Ordering::Relaxed) < TURNED_AWAY || told.stored.load(Ordering::Relaxed) < STORED
+        {
             sleep(PATIENCE / 1000).await;
         }
     };
