@@ -221,9 +221,7 @@ impl Shared {
         };
         Some((one.segment.clone(), one.pages.end))
     }
-}
 
-impl Shared {
     /// Sums up some buckets of the index that nobody has asked for yet. Says whether there may be more.
     fn check_ahead(&self) -> bool {
         for _ in 0..CHECK_STEP_BUCKETS {

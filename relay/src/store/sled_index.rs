@@ -132,13 +132,7 @@ impl SledIndex {
         let sizes: Vec<usize> = kept.iter().map(|(_, bytes)| bytes.len()).chain([chunk.bytes()]).collect();
         let replaced = kept.split_off(sizes.len() - to_join(&sizes));
         let number = replaced.first().map_or(next, |(oldest, _)| *oldest);
-        let mut chunk = match replaced.is_empty() {
-            true => chunk,
-            false => {
-                let older = decode_all(&replaced)?;
-                Chunk::joined(older.into_iter().chain([chunk]))
-            }
-        };
+        let mut chunk = Chunk::joined(decode_all(&replaced)?.into_iter().chain([chunk]));
         if kept.is_empty() {
             chunk.forget_drops();
         }
