@@ -54,7 +54,9 @@ impl KemSecret {
 
     /// The key of that seed.
     pub fn from_seed(seed: &[u8; 32]) -> Self {
-        Self::kept(Box::new(Zeroizing::new(*seed)))
+        let mut kept = Box::new(Zeroizing::new([0; 32]));
+        kept.copy_from_slice(seed);
+        Self::kept(kept)
     }
 
     fn kept(seed: Box<Zeroizing<[u8; 32]>>) -> Self {
