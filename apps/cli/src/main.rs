@@ -30,17 +30,23 @@ mod turn;
 mod wipe;
 mod words;
 
+use std::alloc::System;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
+use poterne_erasing::Erasing;
 
 use crate::app::App;
 use crate::args::{CommandLine, RunArgs, Words};
 use crate::failure::Failure;
 use crate::output::Form;
 use crate::texts::{Language, Texts};
+
+/// Nothing is left in memory that was given back, whoever wrote it.
+#[global_allocator]
+static ALLOCATOR: Erasing<System> = Erasing(System);
 
 fn main() -> ExitCode {
     hygiene::seal_process();
