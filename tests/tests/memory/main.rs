@@ -1,20 +1,25 @@
 //! What is left in memory of a conversation that was dropped: nothing (docs/threat-model.md, *Memory*).
 //!
-//! The test runs itself as a child. The child lets two machines talk, writes every secret that was made to a file, masked,
-//! while it is made, drops everything and waits. Its parent takes the child's core image and looks for every 8 bytes in
-//! a row of each secret. A planted secret must be found, or nothing was looked at.
+//! Two tests, on one conversation. In the first each block of memory is looked at when it is given back: whole secrets must
+//! have been erased by their owners. The second looks at everything, and runs itself as a child for that. The child lets two
+//! machines talk, writes every secret that was made to a file, masked, while it is made, drops everything and waits. Its
+//! parent takes the child's core image and looks for every 8 bytes in a row of each secret. In both a planted secret must be
+//! found, or nothing was looked at.
 
 mod core_image;
+mod heap;
 mod talk;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::hint::black_box;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::slice;
 use std::time::{Duration, Instant};
 
-use core_image::{Windows, scan};
+use core_image::{WINDOW_BYTES, Windows, scan};
 
 /// Names the folder that the child works in; without it the test is the parent.
 const CHILD: &str = "POTERNE_MEMORY_CHILD";
@@ -52,6 +57,27 @@ fn nothing_is_left_of_a_conversation_that_was_dropped() {
     assert!(leaked.is_empty(), "{} of {secrets} secrets are still in memory: {leaked:?}", leaked.len());
 }
 
+#[test]
+fn owners_erase_their_secrets_before_they_give_memory_back() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(talk::talk(folder.path()));
+    let made = secrets(&folder.path().join(SECRETS));
+    let (number, planted): (_, Vec<u8>) = (made.len(), (100..132).collect());
+    let sought = [&made[..], slice::from_ref(&planted)].concat();
+    let mut left = heap::left_by(&sought, || {
+        drop(talk::talk(folder.path()));
+        drop(black_box(planted));
+    });
+    let again = secrets(&folder.path().join(SECRETS));
+    assert!(
+        again == made,
+        "each conversation makes the same secrets, so that each is known before it is made"
+    );
+    let control = left.remove(&number).expect("the planted secret was not found: nothing was looked at");
+    assert_eq!(control.block_bytes, 32);
+    assert!(left.is_empty(), "{} of {number} secrets were left in memory given back: {left:#?}", left.len());
+}
+
 /// What was found in one core image: the number of each secret, from 0, with its length.
 struct Image {
     /// How many secrets there were; the planted one has the next number.
@@ -66,7 +92,7 @@ impl Image {
         let image = core_of(child.0.id(), folder.path());
         child.end();
         let secrets = secrets(&folder.path().join(SECRETS));
-        let found = scan(&image, &Windows::of(&secrets));
+        let found = scan(&image, &Windows::of(&secrets), WINDOW_BYTES);
         let found = found.into_iter().map(|number| (number, secrets[number].len())).collect();
         Self { secrets: secrets.len() - 1, found }
     }

@@ -25,14 +25,11 @@ use super::{MASK, READY, SECRETS};
 const TEXT_LETTERS: usize = 120;
 
 /// Where secrets are written down, masked, without a copy that looks like them.
-type Ledger = Rc<RefCell<File>>;
+pub type Ledger = Rc<RefCell<File>>;
 
+/// Talks, leaves a secret of its own in memory, and waits.
 pub fn run(folder: &Path) {
-    let ledger = Rc::new(RefCell::new(File::create(folder.join(SECRETS)).unwrap()));
-    let told = ledger.clone();
-    witness::install(Some(Box::new(move |secret| write_down(&told, secret))));
-    converse(&ledger);
-    witness::install(None);
+    let ledger = talk(folder);
     wipe_stack();
     let mut planted = vec![0; 32];
     File::open("/dev/urandom").unwrap().read_exact(&mut planted).unwrap();
@@ -41,6 +38,16 @@ pub fn run(folder: &Path) {
     fs::write(folder.join(READY), "").unwrap();
     std::io::stdin().read_exact(&mut [0]).unwrap();
     drop(planted);
+}
+
+/// The whole conversation, every secret of it written down in `folder`.
+pub fn talk(folder: &Path) -> Ledger {
+    let ledger = Rc::new(RefCell::new(File::create(folder.join(SECRETS)).unwrap()));
+    let told = ledger.clone();
+    witness::install(Some(Box::new(move |secret| write_down(&told, secret))));
+    converse(&ledger);
+    witness::install(None);
+    ledger
 }
 
 fn write_down(ledger: &Ledger, secret: &[u8]) {
