@@ -220,7 +220,7 @@ impl Device {
     /// Puts a case's state and `batch` into one commit.
     fn save(&mut self, case: LocalId, mut batch: Batch) {
         if let Some(case) = self.cases.get_mut(&case) {
-            case.thread.drop_unnamed_files(&case.drafts, &mut batch);
+            case.thread.drop_unnamed_files(&mut batch);
             stored::write_case(&mut batch, case);
         }
         self.effects.save(batch);

@@ -17,7 +17,7 @@ pub(crate) mod room;
 mod stored;
 mod view;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use poterne_protocol::envelope::Class;
 use poterne_protocol::keys::Pin;
@@ -34,7 +34,7 @@ use crate::effect::CallResult;
 use crate::labels;
 use crate::reach::Reach;
 use crate::records::{self, LocalId};
-use crate::thread::{Draft, Thread};
+use crate::thread::Thread;
 use crate::vault::Batch;
 use incoming::{Incoming, Stage};
 use outgoing::Outgoing;
@@ -270,8 +270,6 @@ pub(crate) trait Holder {
     fn thread(&self) -> &Thread;
     /// The same, to change.
     fn thread_mut(&mut self) -> &mut Thread;
-    /// Own texts that are not sealed.
-    fn drafts(&self) -> &VecDeque<Draft>;
     /// Whether it is at work here, so that its files are wanted.
     fn is_active(&self) -> bool;
 }

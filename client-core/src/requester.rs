@@ -130,7 +130,7 @@ impl Requester {
         let id = LocalId::generate(rng);
         let mut conversation = Conversation::new(id, card, language);
         conversation.run.silent.extend(self.reach.silent());
-        conversation.write_draft(letter, now, rng, &mut batch);
+        conversation.thread.write_draft(letter, now, rng, &mut batch);
         self.conversations.insert(id, conversation);
         self.save(id, batch);
         self.step(id, now, rng);
@@ -147,7 +147,7 @@ impl Requester {
     ) -> Result<(), SayError> {
         let (letter, now) = (letter.into(), self.clock.time(now));
         let conversation = self.conversations.get(&id).ok_or(SayError::Unknown)?;
-        check(letter.text, conversation.waiting_bytes())?;
+        check(letter.text, conversation.thread.waiting_bytes())?;
         match conversation.standing {
             Standing::Closed => return Err(SayError::Closed),
             Standing::Stopped(_) => return Err(SayError::Stopped),
@@ -160,7 +160,7 @@ impl Requester {
     /// Takes back the text that was given last, if it is not sealed: it was refused.
     pub fn withdraw_draft(&mut self, id: LocalId) {
         if let Some(conversation) = self.conversations.get_mut(&id) {
-            conversation.drafts.pop_back();
+            conversation.thread.drafts.pop_back();
             self.save(id, Batch::new());
         }
     }
@@ -176,11 +176,11 @@ impl Requester {
     ) -> Result<(), SayError> {
         let (letter, now, mut batch) = (letter.into(), self.clock.time(now), Batch::new());
         let conversation = self.conversations.get(&id).ok_or(SayError::Unknown)?;
-        check(letter.text, conversation.waiting_bytes())?;
+        check(letter.text, conversation.thread.waiting_bytes())?;
         self.make_room(letter, &mut batch)?;
         if let Some(conversation) = self.conversations.get_mut(&id) {
             conversation.begin_anew(&mut batch);
-            conversation.write_draft(letter, now, rng, &mut batch);
+            conversation.thread.write_draft(letter, now, rng, &mut batch);
         }
         self.save(id, batch);
         self.step(id, now, rng);
@@ -204,7 +204,7 @@ impl Requester {
     /// Puts the conversation's state and `batch` into one commit.
     fn save(&mut self, id: LocalId, mut batch: Batch) {
         if let Some(conversation) = self.conversations.get_mut(&id) {
-            conversation.drop_unnamed_files(&mut batch);
+            conversation.thread.drop_unnamed_files(&mut batch);
             stored::write(&mut batch, conversation);
         }
         self.effects.save(batch);

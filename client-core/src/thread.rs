@@ -10,12 +10,13 @@ use poterne_protocol::envelope::{Class, SealedEnvelope};
 use poterne_protocol::keys::Pin;
 use poterne_protocol::op::Request;
 use poterne_protocol::time::{Day, UnixTime};
+use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 pub(crate) use hearing::Asked;
 pub(crate) use stored::{DraftPlain, ThreadPlain};
 
-use crate::files::{ChunkPut, FileId, Files};
+use crate::files::{ChunkPut, FileId, Files, Letter};
 use crate::outbox::{EntryId, Outbox, Target};
 use crate::reach::Reach;
 use crate::records::{self, LocalId};
@@ -30,6 +31,8 @@ pub(crate) struct Draft {
     /// What goes with it.
     pub(crate) file: Option<FileId>,
 }
+
+crate::secret::silent!(Draft);
 
 impl Draft {
     pub(crate) fn new(text: &str, now: UnixTime) -> Self {
@@ -52,6 +55,8 @@ pub(crate) struct Thread {
     me: Author,
     /// Counts the conversation's new beginnings; part of each position.
     pub(crate) number: u16,
+    /// Own texts that wait to be sealed, oldest first.
+    pub(crate) drafts: VecDeque<Draft>,
     pub(crate) sent: BTreeMap<Position, Sent>,
     pub(crate) outbox: Outbox,
     /// When the last message was sealed or opened.
@@ -61,8 +66,33 @@ pub(crate) struct Thread {
 
 impl Thread {
     pub(crate) fn new(id: LocalId, me: Author) -> Self {
-        let (sent, outbox, files) = (BTreeMap::new(), Outbox::default(), Files::default());
-        Self { id, me, number: 0, sent, outbox, last: UnixTime(0), files }
+        Self {
+            id,
+            me,
+            number: 0,
+            drafts: VecDeque::new(),
+            sent: BTreeMap::new(),
+            outbox: Outbox::default(),
+            last: UnixTime(0),
+            files: Files::default(),
+        }
+    }
+
+    /// Keeps a text, and what goes with it, until it may be sealed.
+    pub(crate) fn write_draft(
+        &mut self,
+        letter: Letter,
+        now: UnixTime,
+        rng: &mut impl CryptoRng,
+        batch: &mut Batch,
+    ) {
+        let file = letter.file.map(|file| self.files.add(self.id, file, rng, batch));
+        self.drafts.push_back(Draft { file, ..Draft::new(letter.text, now) });
+    }
+
+    /// Bytes of text that wait to be sealed.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.drafts.iter().map(|draft| draft.text.len()).sum()
     }
 
     /// Puts an envelope into outbox and batch.
@@ -116,9 +146,9 @@ impl Thread {
     }
 
     /// Forgets files whose text was taken back.
-    pub(crate) fn drop_unnamed_files(&mut self, drafts: &VecDeque<Draft>, batch: &mut Batch) {
+    pub(crate) fn drop_unnamed_files(&mut self, batch: &mut Batch) {
         let sent = self.sent.values().filter_map(|sent| sent.file);
-        let named: Vec<FileId> = drafts.iter().filter_map(|draft| draft.file).chain(sent).collect();
+        let named: Vec<FileId> = self.drafts.iter().filter_map(|draft| draft.file).chain(sent).collect();
         self.files.drop_unnamed(self.id, &named, batch);
     }
 

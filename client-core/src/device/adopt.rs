@@ -34,12 +34,12 @@ impl Device {
             self.save(id, batch);
         }
         let Some(case) = self.cases.get(&id) else { return };
-        let is_over = matches!(case.stage, Stage::Closed | Stage::Stopped) && !case.drafts.is_empty();
+        let is_over = matches!(case.stage, Stage::Closed | Stage::Stopped) && !case.thread.drafts.is_empty();
         match case.stage {
             _ if is_over => self
                 .settle(Err(DeviceError::Over), |work| matches!(work, Work::Reply { case } if *case == id)),
             Stage::Stopped => self.tell_fork(id, now, rng),
-            Stage::Claimed if !case.drafts.is_empty() => match case.live_lease(now) {
+            Stage::Claimed if !case.thread.drafts.is_empty() => match case.live_lease(now) {
                 Some(lease) => self.adopt(id, lease, now, rng),
                 None => self.claim_again(id, now, rng),
             },
@@ -78,7 +78,7 @@ impl Device {
         };
         let relays = case.relays.iter().flatten().copied().collect();
         case.talk = Some(Talk::new(session, case.request.handshake.contact_hash, relays));
-        let (draft, mut batch) = (case.drafts[0].clone(), Batch::new());
+        let (draft, mut batch) = (case.thread.drafts[0].clone(), Batch::new());
         if let Ok(sealed) = case.seal_draft(&draft, now, rng, &mut batch) {
             let entries = sealed.all();
             entries.iter().for_each(|entry| case.thread.outbox.set_turn(*entry, Turn::Held));
@@ -128,12 +128,12 @@ impl Device {
     fn seal_drafts(&mut self, id: LocalId, now: UnixTime, rng: &mut impl CryptoRng) {
         let Some(case) = self.cases.get_mut(&id).filter(|case| case.is_caught_up()) else { return };
         let (mut batch, mut changed, mut is_full) = (Batch::new(), false, false);
-        while let Some(draft) = case.drafts.front().cloned() {
+        while let Some(draft) = case.thread.drafts.front().cloned() {
             let Ok(sealed) = case.seal_draft(&draft, now, rng, &mut batch) else {
                 is_full = true;
                 break;
             };
-            case.drafts.pop_front();
+            case.thread.drafts.pop_front();
             case.note_sealed(&draft, sealed, now, &mut batch);
             (changed, case.cover_wanted) = (true, false);
         }
@@ -166,9 +166,9 @@ impl Device {
         match case.stage {
             Stage::Claimed => {
                 case.erase_at = case.seen_at.clone();
-                case.drafts.clear();
+                case.thread.drafts.clear();
             }
-            Stage::Talking if case.is_caught_up() && case.drafts.is_empty() => {
+            Stage::Talking if case.is_caught_up() && case.thread.drafts.is_empty() => {
                 let close = Body::Close(Close { reason: 0, text: String::new() });
                 if case.seal_body(&close, now, rng, &mut batch).is_err() {
                     return self.settle(
@@ -290,7 +290,7 @@ impl Case {
         self.lease = self.lease.map(|lease| Lease { ends, ..lease });
         self.thread.outbox.let_go();
         let entries = std::mem::take(&mut self.held);
-        if let Some(draft) = self.drafts.pop_front() {
+        if let Some(draft) = self.thread.drafts.pop_front() {
             let sealed = SealedDraft::first(self.thread.number, entries, draft.file.is_some());
             self.note_sealed(&draft, sealed, now, batch);
         }

@@ -3,7 +3,7 @@
 //! A case's id is the beginning of H(M0), so that all devices and all runs call it the same. Invariant: at most one answer
 //! of this device is live: what was sealed under a lease that ended is withdrawn before it was ever put.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 
 use poterne_protocol::envelope::EnvelopeId;
 use poterne_protocol::keys::Pin;
@@ -20,7 +20,7 @@ use crate::notice::Notice;
 use crate::outbox::{EntryId, Target};
 use crate::records::LocalId;
 use crate::talk::Talk;
-use crate::thread::{Draft, Thread};
+use crate::thread::Thread;
 use crate::transcript::{Author, Content, Position};
 use crate::vault::Batch;
 
@@ -104,7 +104,6 @@ pub(super) struct Case {
     pub(super) follow_ups_done: bool,
     /// The relays of the request's answer box and of the conversation.
     pub(super) relays: [Option<Pin>; 2],
-    pub(super) drafts: VecDeque<Draft>,
     pub(super) thread: Thread,
     /// Another device has a lease on it, as far as its relay said in this run.
     pub(super) leased_elsewhere: bool,
@@ -155,7 +154,6 @@ impl Case {
             erase_at: Vec::new(),
             follow_ups_done: false,
             relays,
-            drafts: VecDeque::new(),
             thread: Thread::new(id, Author::Volunteer),
             leased_elsewhere: false,
             peer_moves_to: None,
@@ -281,7 +279,7 @@ impl Case {
             _ if is_answered => false,
             Stage::Closed => !can_come_back,
             Stage::Claimed | Stage::Gone | Stage::Stopped | Stage::Waiting => {
-                is_old && self.drafts.is_empty()
+                is_old && self.thread.drafts.is_empty()
             }
             Stage::Adopting | Stage::Talking => false,
         }

@@ -205,7 +205,7 @@ impl Device {
         let mut batch = Batch::new();
         case.withdraw_answer(&mut batch);
         case.stage = Stage::Waiting;
-        case.drafts.clear();
+        case.thread.drafts.clear();
         self.save(id, batch);
         self.settle(Ok(Outcome::Released), |work| matches!(work, Work::Release { case } if *case == id));
     }

@@ -3,8 +3,6 @@
 //! What a requester has announced before the conversation was bound may be needed by another device: its chunks are
 //! fetched, and erased only after her first message.
 
-use std::collections::VecDeque;
-
 use poterne_protocol::keys::Pin;
 use poterne_protocol::time::UnixTime;
 use rand_core::CryptoRng;
@@ -18,7 +16,7 @@ use crate::files::{
     self, ChunkOutcome, ChunkPut, ContentError, FileId, FileSource, FileView, Holder, Letter,
 };
 use crate::records::{LocalId, Records};
-use crate::thread::{Draft, Thread};
+use crate::thread::Thread;
 use crate::vault::Batch;
 use crate::watch::{self, Watched};
 
@@ -35,7 +33,7 @@ impl Device {
 
     /// What goes with each own text that waits to be sealed, in the order of [`Device::drafts`].
     pub fn draft_files(&self, case: LocalId) -> Vec<Option<FileId>> {
-        let all = self.cases.get(&case).into_iter().flat_map(|case| &case.drafts);
+        let all = self.cases.get(&case).into_iter().flat_map(|case| &case.thread.drafts);
         all.map(|draft| draft.file).collect()
     }
 
@@ -71,8 +69,7 @@ impl Device {
             room::for_own(&mut self.cases, self.room, file.content().len(), &mut batch)?;
         }
         let Some(case) = self.cases.get_mut(&id) else { return Ok(()) };
-        let file = letter.file.map(|file| case.thread.files.add(id, file, rng, &mut batch));
-        case.drafts.push_back(Draft { file, ..Draft::new(letter.text, now) });
+        case.thread.write_draft(letter, now, rng, &mut batch);
         self.save(id, batch);
         Ok(())
     }
@@ -80,7 +77,7 @@ impl Device {
     /// Puts what is known of a case's files and `batch` into one commit.
     fn save_files(&mut self, id: LocalId, mut batch: Batch) {
         if let Some(case) = self.cases.get(&id) {
-            files::write(&mut batch, &case.thread, &case.drafts);
+            files::write(&mut batch, &case.thread);
         }
         self.effects.save(batch);
     }
@@ -182,10 +179,6 @@ impl Holder for Case {
 
     fn thread_mut(&mut self) -> &mut Thread {
         &mut self.thread
-    }
-
-    fn drafts(&self) -> &VecDeque<Draft> {
-        &self.drafts
     }
 
     fn is_active(&self) -> bool {

@@ -193,7 +193,7 @@ impl Device {
     pub(super) fn settle_through(&mut self, id: LocalId) {
         let Some(case) = self.cases.get(&id) else { return };
         let newest = case.thread.sent.values().next_back().map(|sent| sent.state);
-        let is_through = case.drafts.is_empty() && case.thread.is_settled();
+        let is_through = case.thread.drafts.is_empty() && case.thread.is_settled();
         if let Some(state) = newest.filter(|_| is_through) {
             self.settle(
                 Ok(Outcome::Replied(state)),

@@ -105,7 +105,7 @@ impl Device {
         let (letter, now) = (letter.into(), self.clock.time(now));
         let text = letter.text;
         let Some(found) = self.cases.get(&case) else { return self.refused(DeviceError::Unknown) };
-        let waiting: usize = found.drafts.iter().map(|draft| draft.text.len()).sum();
+        let waiting = found.thread.waiting_bytes();
         let is_too_long = text.len() > REQUEST_BYTES_MAX || waiting + text.len() > WAITING_BYTES_MAX;
         match found.stage {
             _ if text.is_empty() || is_too_long => self.refused(DeviceError::Text),

@@ -123,7 +123,7 @@ impl Device {
 
     /// Own texts of a case that wait to be sealed.
     pub fn drafts(&self, id: LocalId) -> Vec<&str> {
-        let all = self.cases.get(&id).into_iter().flat_map(|case| &case.drafts);
+        let all = self.cases.get(&id).into_iter().flat_map(|case| &case.thread.drafts);
         all.map(|draft| draft.text.as_str()).collect()
     }
 
@@ -185,7 +185,7 @@ impl Case {
             stage: self.stage,
             lease_ends: self.lease.map(|lease| lease.ends),
             newest: self.thread.sent.values().next_back().map(|sent| sent.state),
-            drafts: self.drafts.len(),
+            drafts: self.thread.drafts.len(),
         }
     }
 }

@@ -138,6 +138,6 @@ fn make<H: Holder>(
         let (Spare::Saved(_, id, _) | Spare::Stored(id, _)) = spare;
         let holder = holders.get_mut(&id).ok_or(NoRoom)?;
         holder.thread_mut().files.remove(id, spare, batch);
-        write(batch, holder.thread(), holder.drafts());
+        write(batch, holder.thread());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The record goes into every commit of its conversation, so that a draft and its file are there together.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use poterne_protocol::codec::{Reader, Writer};
 use poterne_protocol::envelope::Class;
@@ -19,7 +19,7 @@ use crate::attachment::Descriptor;
 use crate::records::{self, FILES, LocalId, Records};
 use crate::secret::Secret;
 use crate::stored::{self, StoredError};
-use crate::thread::{Draft, Thread};
+use crate::thread::Thread;
 use crate::transcript::Position;
 use crate::vault::Batch;
 
@@ -65,7 +65,7 @@ pub(super) struct IncomingPlain {
 }
 
 /// Puts what is known of a conversation's files into the batch.
-pub(crate) fn write(batch: &mut Batch, thread: &Thread, drafts: &VecDeque<Draft>) {
+pub(crate) fn write(batch: &mut Batch, thread: &Thread) {
     let key = records::key(FILES, thread.id);
     if thread.files.is_empty() {
         return records::erase(batch, &key);
@@ -73,7 +73,7 @@ pub(crate) fn write(batch: &mut Batch, thread: &Thread, drafts: &VecDeque<Draft>
     let position = |position: &Position| (position.attempt, position.chain, position.number);
     let sent = thread.sent.iter().filter_map(|(at, sent)| Some((position(at), sent.file?.0)));
     let plain = FilesPlain {
-        drafts: drafts.iter().map(|draft| draft.file.map(|file| file.0)).collect(),
+        drafts: thread.drafts.iter().map(|draft| draft.file.map(|file| file.0)).collect(),
         sent: sent.collect(),
         outgoing: thread.files.outgoing.values().map(OutgoingPlain::from).collect(),
         incoming: thread.files.incoming.values().map(IncomingPlain::from).collect(),
@@ -83,18 +83,14 @@ pub(crate) fn write(batch: &mut Batch, thread: &Thread, drafts: &VecDeque<Draft>
 }
 
 /// Gives a conversation that was loaded its files.
-pub(crate) fn load(
-    records: &impl Records,
-    thread: &mut Thread,
-    drafts: &mut VecDeque<Draft>,
-) -> Result<(), StoredError> {
+pub(crate) fn load(records: &impl Records, thread: &mut Thread) -> Result<(), StoredError> {
     let key = records::key(FILES, thread.id);
     if records.record(&key)?.is_none() {
         return Ok(());
     }
     let plain: FilesPlain = stored::load(VERSION, &records::read(records, &key)?)?;
     thread.files = plain.files(records, thread.id)?;
-    for (draft, file) in drafts.iter_mut().zip(&plain.drafts) {
+    for (draft, file) in thread.drafts.iter_mut().zip(&plain.drafts) {
         draft.file = file.map(FileId);
     }
     for ((attempt, chain, number), file) in &plain.sent {

@@ -3,7 +3,7 @@
 //! A text is a draft until it may be sealed; then it has a place in the conversation and its envelopes are in the outbox.
 //! Invariant: everything here that a put depends on is in the vault before the put.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use poterne_protocol::card::Card;
 use poterne_protocol::envelope::EnvelopeId;
@@ -17,7 +17,7 @@ use crate::outbox::EntryId;
 use crate::records::LocalId;
 use crate::request::{PendingRequest, Reveal};
 use crate::talk::Talk;
-use crate::thread::{Draft, Thread};
+use crate::thread::Thread;
 use crate::transcript::Author;
 use crate::unique::unique;
 use crate::vault::Batch;
@@ -108,7 +108,6 @@ pub(super) struct Conversation {
     pub(super) trust: NoticeTrust,
     pub(super) notice: Option<Notice>,
     pub(super) language: [u8; 4],
-    pub(super) drafts: VecDeque<Draft>,
     pub(super) attempts: Vec<Attempt>,
     /// What proves that the next first contact comes from the same person.
     pub(super) reveal: Option<Reveal>,
@@ -133,7 +132,6 @@ impl Conversation {
             card,
             notice: None,
             language,
-            drafts: VecDeque::new(),
             attempts: Vec::new(),
             reveal: None,
             talk: None,

@@ -13,7 +13,7 @@ use crate::files::{
     self, ChunkOutcome, ChunkPut, ContentError, FileId, FileSource, FileView, Holder, Letter, room,
 };
 use crate::records::{LocalId, Records};
-use crate::thread::{Draft, Thread};
+use crate::thread::Thread;
 use crate::vault::Batch;
 use crate::watch::{self, Watched};
 
@@ -25,7 +25,8 @@ impl Requester {
 
     /// What goes with each own text that waits to be sealed, in the order of [`Requester::drafts`].
     pub fn draft_files(&self, id: LocalId) -> Vec<Option<FileId>> {
-        let all = self.conversations.get(&id).into_iter().flat_map(|conversation| &conversation.drafts);
+        let all =
+            self.conversations.get(&id).into_iter().flat_map(|conversation| &conversation.thread.drafts);
         all.map(|draft| draft.file).collect()
     }
 
@@ -66,7 +67,7 @@ impl Requester {
         let mut batch = Batch::new();
         self.make_room(letter, &mut batch)?;
         let conversation = self.conversations.get_mut(&id).ok_or(SayError::Unknown)?;
-        conversation.write_draft(letter, now, rng, &mut batch);
+        conversation.thread.write_draft(letter, now, rng, &mut batch);
         self.save(id, batch);
         Ok(())
     }
@@ -74,7 +75,7 @@ impl Requester {
     /// Puts what is known of a conversation's files and `batch` into one commit.
     fn save_files(&mut self, id: LocalId, mut batch: Batch) {
         if let Some(conversation) = self.conversations.get(&id) {
-            files::write(&mut batch, &conversation.thread, &conversation.drafts);
+            files::write(&mut batch, &conversation.thread);
         }
         self.effects.save(batch);
     }
@@ -156,25 +157,6 @@ impl Purpose {
     }
 }
 
-impl Conversation {
-    /// Keeps a text, and what goes with it, until it may be sealed.
-    pub(super) fn write_draft(
-        &mut self,
-        letter: Letter,
-        now: UnixTime,
-        rng: &mut impl CryptoRng,
-        batch: &mut Batch,
-    ) {
-        let file = letter.file.map(|file| self.thread.files.add(self.thread.id, file, rng, batch));
-        self.drafts.push_back(Draft { file, ..Draft::new(letter.text, now) });
-    }
-
-    /// Forgets files whose text was taken back.
-    pub(super) fn drop_unnamed_files(&mut self, batch: &mut Batch) {
-        self.thread.drop_unnamed_files(&self.drafts, batch);
-    }
-}
-
 impl Holder for Conversation {
     fn thread(&self) -> &Thread {
         &self.thread
@@ -182,10 +164,6 @@ impl Holder for Conversation {
 
     fn thread_mut(&mut self) -> &mut Thread {
         &mut self.thread
-    }
-
-    fn drafts(&self) -> &std::collections::VecDeque<Draft> {
-        &self.drafts
     }
 
     fn is_active(&self) -> bool {

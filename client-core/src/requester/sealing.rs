@@ -24,7 +24,7 @@ impl Conversation {
             sealed = true;
         }
         while self.may_seal(now) {
-            let Some(draft) = self.drafts.pop_front() else { break };
+            let Some(draft) = self.thread.drafts.pop_front() else { break };
             let outcome = match (&self.talk, self.attempts.is_empty()) {
                 (Some(_), _) => self.seal_message(draft, now, rng, batch),
                 (None, false) => self.seal_follow_up(draft, now, rng, batch),
@@ -36,7 +36,7 @@ impl Conversation {
                     self.run.cover_wanted = false;
                 }
                 Err(draft) => {
-                    self.drafts.push_front(draft);
+                    self.thread.drafts.push_front(draft);
                     break;
                 }
             }
@@ -45,7 +45,7 @@ impl Conversation {
     }
 
     fn may_seal(&self, now: UnixTime) -> bool {
-        if self.standing != Standing::Open || self.drafts.is_empty() {
+        if self.standing != Standing::Open || self.thread.drafts.is_empty() {
             return false;
         }
         match (&self.talk, self.attempts.is_empty()) {
@@ -68,7 +68,8 @@ impl Conversation {
     }
 
     pub(super) fn wants_notice(&self, now: UnixTime) -> bool {
-        let first_contact = !self.drafts.is_empty() && self.attempts.is_empty() && !self.has_notice(now);
+        let first_contact =
+            !self.thread.drafts.is_empty() && self.attempts.is_empty() && !self.has_notice(now);
         let judging = !self.run.unchecked.is_empty() && !self.has_newest_notice(now);
         first_contact || judging || (self.is_lost(now) && !self.has_notice(now))
     }
@@ -79,10 +80,5 @@ impl Conversation {
         let lost = self.lost_at().filter(|at| *at > stepped);
         let notice = self.run.notice_due.values().copied().min().filter(|_| self.wants_notice(stepped));
         [polls, lost, notice, self.thread.poll_timeout(reach)].into_iter().flatten().min()
-    }
-
-    /// Bytes of text that wait to be sealed.
-    pub(super) fn waiting_bytes(&self) -> usize {
-        self.drafts.iter().map(|draft| draft.text.len()).sum()
     }
 }

@@ -17,7 +17,7 @@ use crate::records::{self, CONVERSATION, LocalId, Records};
 use crate::request::{PendingRequest, Reveal};
 use crate::stored::{self, StoredError};
 use crate::talk::{Talk, TalkPlain};
-use crate::thread::{Draft, DraftPlain, Thread, ThreadPlain};
+use crate::thread::{DraftPlain, Thread, ThreadPlain};
 use crate::transcript::{self, Author, Content};
 use crate::vault::Batch;
 
@@ -54,7 +54,7 @@ struct AttemptPlain {
 pub(super) fn write(batch: &mut Batch, conversation: &Conversation) {
     let plain = Plain::from(conversation);
     records::write(batch, &records::key(CONVERSATION, conversation.thread.id), stored::save(VERSION, &plain));
-    files::write(batch, &conversation.thread, &conversation.drafts);
+    files::write(batch, &conversation.thread);
 }
 
 /// All conversations of a vault.
@@ -70,7 +70,7 @@ fn load(records: &impl Records, id: LocalId) -> Result<Conversation, StoredError
         let text = request_text(records, id, conversation.thread.number)?;
         conversation.attempts.iter_mut().for_each(|attempt| attempt.text = text.clone());
     }
-    files::load(records, &mut conversation.thread, &mut conversation.drafts)?;
+    files::load(records, &mut conversation.thread)?;
     Ok(conversation)
 }
 
@@ -95,7 +95,7 @@ impl From<&Conversation> for Plain {
             trust: from.trust.to_stored().to_vec(),
             notice: from.notice.as_ref().map(|notice| notice.to_stored().to_vec()),
             language: from.language,
-            drafts: from.drafts.iter().map(DraftPlain::from).collect(),
+            drafts: from.thread.drafts_to_plain(),
             attempts: from.attempts.iter().map(AttemptPlain::from).collect(),
             reveal: from.reveal.as_ref().map(|reveal| *reveal.expose()),
             talk: from.talk.as_ref().map(Talk::to_plain),
@@ -117,13 +117,12 @@ impl Plain {
             trust: NoticeTrust::from_stored(&self.trust)?,
             notice,
             language: self.language,
-            drafts: self.drafts.iter().map(Draft::from).collect(),
             attempts: self.attempts.iter().map(Attempt::try_from).collect::<Result<_, _>>()?,
             reveal: self.reveal.as_ref().map(Reveal::from_bytes),
             talk: self.talk.as_ref().map(Talk::from_plain).transpose()?,
             replaced: self.replaced,
             standing: standing(self.standing)?,
-            thread: Thread::from_plain(&self.thread, records, id, Author::Requester)?,
+            thread: Thread::from_plain(&self.thread, &self.drafts, records, id, Author::Requester)?,
             calls: self.calls.iter().copied().map(EnvelopeId).collect(),
             unchecked_since: self.unchecked_since.map(UnixTime),
             fork: self.fork.map(|(chain, n)| ForkReport { chain, n }),

@@ -68,7 +68,8 @@ impl Requester {
 
     /// Own texts that wait to be sealed, oldest first.
     pub fn drafts(&self, id: LocalId) -> Vec<&str> {
-        let all = self.conversations.get(&id).into_iter().flat_map(|conversation| &conversation.drafts);
+        let all =
+            self.conversations.get(&id).into_iter().flat_map(|conversation| &conversation.thread.drafts);
         all.map(|draft| draft.text.as_str()).collect()
     }
 
@@ -95,7 +96,7 @@ impl Requester {
 impl Conversation {
     fn summary(&self) -> Summary {
         let newest = self.thread.sent.values().next_back().map_or(SentState::Queued, |sent| sent.state);
-        let newest = if self.drafts.is_empty() { newest } else { SentState::Queued };
+        let newest = if self.thread.drafts.is_empty() { newest } else { SentState::Queued };
         Summary { id: self.thread.id, desk: *self.card.desk(), standing: self.standing, newest }
     }
 
@@ -105,7 +106,7 @@ impl Conversation {
             Standing::Open => None,
             Standing::Stopped(why) => Some(Warning::Stopped(why)),
         };
-        let is_full = self.talk.as_ref().is_some_and(|talk| match self.drafts.front() {
+        let is_full = self.talk.as_ref().is_some_and(|talk| match self.thread.drafts.front() {
             Some(draft) => !talk.has_room_for(&Body::Text(draft.text.clone())),
             None => talk.session.messages_left() == 0,
         });

@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::{Draft, Sent, Thread};
-use crate::files::Files;
 use crate::outbox::{EntryId, Outbox, OutboxPlain};
 use crate::records::{self, LocalId, Records};
 use crate::stored::StoredError;
@@ -33,8 +32,14 @@ impl Thread {
         ThreadPlain { number: self.number, sent, outbox: self.outbox.to_plain(), last: self.last.0 }
     }
 
+    /// The drafts: they lie beside the thread in its record.
+    pub(crate) fn drafts_to_plain(&self) -> Vec<DraftPlain> {
+        self.drafts.iter().map(DraftPlain::from).collect()
+    }
+
     pub(crate) fn from_plain(
         plain: &ThreadPlain,
+        drafts: &[DraftPlain],
         records: &impl Records,
         id: LocalId,
         me: Author,
@@ -42,7 +47,8 @@ impl Thread {
         let sent = plain.sent.iter().map(SentPlain::parse).collect::<Result<_, _>>()?;
         let outbox = Outbox::from_plain(&plain.outbox, |entry| records::envelope(records, id, entry))?;
         let last = UnixTime(plain.last);
-        Ok(Self { id, me, number: plain.number, sent, outbox, last, files: Files::default() })
+        let drafts = drafts.iter().map(Draft::from).collect();
+        Ok(Self { number: plain.number, drafts, sent, outbox, last, ..Self::new(id, me) })
     }
 }
 

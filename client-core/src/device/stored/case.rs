@@ -19,14 +19,14 @@ use crate::intake::OpenedRequest;
 use crate::records::{self, CASE, LocalId, Records};
 use crate::stored::{self, StoredError};
 use crate::talk::{Talk, TalkPlain};
-use crate::thread::{Draft, DraftPlain, Thread, ThreadPlain};
+use crate::thread::{DraftPlain, Thread, ThreadPlain};
 use crate::transcript::Author;
 use crate::vault::Batch;
 
 /// Puts a case into the batch.
 pub(in crate::device) fn write_case(batch: &mut Batch, case: &Case) {
     records::write(batch, &records::key(CASE, case.id()), stored::save(VERSION, &CasePlain::from(case)));
-    files::write(batch, &case.thread, &case.drafts);
+    files::write(batch, &case.thread);
 }
 
 /// Puts the removal of a case that was never answered into the batch.
@@ -68,8 +68,7 @@ pub(super) fn load_case(records: &impl Records, id: LocalId) -> Result<Case, Sto
         erase_at: pins(&plain.erase_at),
         follow_ups_done: plain.follow_ups_done,
         relays: plain.relays.map(|pin| pin.map(Pin)),
-        drafts: plain.drafts.iter().map(Draft::from).collect(),
-        thread: Thread::from_plain(&plain.thread, records, id, Author::Volunteer)?,
+        thread: Thread::from_plain(&plain.thread, &plain.drafts, records, id, Author::Volunteer)?,
         leased_elsewhere: false,
         peer_moves_to: None,
         polled: BTreeSet::new(),
@@ -78,7 +77,7 @@ pub(super) fn load_case(records: &impl Records, id: LocalId) -> Result<Case, Sto
         fork: plain.fork.map(|(chain, n)| ForkReport { chain, n }),
         retry_at: UnixTime(0),
     };
-    files::load(records, &mut case.thread, &mut case.drafts)?;
+    files::load(records, &mut case.thread)?;
     Ok(case)
 }
 
@@ -147,7 +146,7 @@ impl From<&Case> for CasePlain {
             erase_at: from.erase_at.iter().map(|pin| pin.0).collect(),
             follow_ups_done: from.follow_ups_done,
             relays: from.relays.map(|pin| pin.map(|pin| pin.0)),
-            drafts: from.drafts.iter().map(DraftPlain::from).collect(),
+            drafts: from.thread.drafts_to_plain(),
             fork: from.fork.map(|fork| (fork.chain, fork.n)),
             thread: from.thread.to_plain(),
         }
