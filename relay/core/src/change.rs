@@ -10,19 +10,25 @@ use poterne_protocol::keys::KeyHash;
 use poterne_protocol::op::{ClaimId, LeaseToken};
 use poterne_protocol::time::{Day, UnixTime};
 
-/// Bytes of an encoded change at most.
-pub const CHANGE_BYTES_MAX: usize = 64;
+/// Envelopes that one change deletes at most, so that its bytes are bounded.
+pub const DELETIONS_MAX: usize = 15;
+
+/// Bytes of an encoded change at most: of one that deletes as much as it may.
+pub const CHANGE_BYTES_MAX: usize = 7 + DELETIONS_MAX * DELETION_BYTES;
+
+const DELETION_BYTES: usize = 24;
 
 const VERSION: u8 = 1;
 const CLAIMED: u8 = 1;
 const CLOSED: u8 = 2;
-const DELETED: u8 = 3;
+// 3 was the deletion of a single envelope.
 const EXTENDED: u8 = 4;
 const LOST: u8 = 5;
 const OPENED: u8 = 6;
 const PAID: u8 = 7;
 const PUT: u8 = 8;
 const RELEASED: u8 = 9;
+const DELETED: u8 = 10;
 
 /// The place of an envelope in the order of its mailbox. Rises with every put and is never used again:
 /// day of arrival · 2^32 + count.
@@ -60,13 +66,11 @@ pub enum Change {
         /// The last day with which it was opened.
         last_day: Day,
     },
-    /// An envelope was deleted by one who may.
+    /// Envelopes were deleted by one who may.
     Deleted {
-        /// Where it stood.
-        position: Position,
-        /// Which envelope.
-        id: EnvelopeId,
-        /// On which day, from which its tombstone counts.
+        /// Which, 1 to [`DELETIONS_MAX`].
+        deletions: Vec<Deletion>,
+        /// On which day, from which their tombstones count.
         day: Day,
     },
     /// A lease ends later than before.
@@ -95,6 +99,15 @@ pub enum Change {
         /// Whose lease.
         claim_id: ClaimId,
     },
+}
+
+/// An envelope that is deleted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Deletion {
+    /// Where it stood.
+    pub position: Position,
+    /// Its id.
+    pub id: EnvelopeId,
 }
 
 /// An envelope that arrives.
@@ -143,6 +156,21 @@ pub struct Opening {
 }
 
 impl Change {
+    /// The deletion of one envelope.
+    pub fn deleted(position: Position, id: EnvelopeId, day: Day) -> Self {
+        Self::Deleted { deletions: vec![Deletion { position, id }], day }
+    }
+
+    /// The positions whose envelopes it ends.
+    pub fn ended(&self) -> impl Iterator<Item = Position> {
+        let (deletions, lost) = match self {
+            Self::Deleted { deletions, .. } => (deletions.as_slice(), None),
+            Self::Lost { position } => (&[][..], Some(*position)),
+            _ => (&[][..], None),
+        };
+        deletions.iter().map(|deletion| deletion.position).chain(lost)
+    }
+
     /// Tells where the store keeps the envelope of a put; nothing to any other change.
     pub fn place(&mut self, at: Locator) {
         if let Self::Put(arrival) = self {
@@ -157,7 +185,10 @@ impl Change {
         match self {
             Self::Claimed(lease) => lease.encode(out.u8(CLAIMED)),
             Self::Closed { last_day } => out.u8(CLOSED).u32(last_day.0),
-            Self::Deleted { position, id, day } => out.u8(DELETED).u64(position.0).put(&id.0).u32(day.0),
+            Self::Deleted { deletions, day } => {
+                out.u8(DELETED).u32(day.0).u8(deletions.len() as u8);
+                deletions.iter().fold(&mut out, |out, one| out.u64(one.position.0).put(&one.id.0))
+            }
             Self::Extended { claim_id, ends } => out.u8(EXTENDED).put(&claim_id.0).u64(ends.0),
             Self::Lost { position } => out.u8(LOST).u64(position.0),
             Self::Opened(opening) => opening.encode(out.u8(OPENED)),
@@ -183,11 +214,7 @@ impl Change {
         Ok(match input.u8()? {
             CLAIMED => Self::Claimed(Lease::decode(input)?),
             CLOSED => Self::Closed { last_day: Day(input.u32()?) },
-            DELETED => Self::Deleted {
-                position: Position(input.u64()?),
-                id: EnvelopeId(input.array()?),
-                day: Day(input.u32()?),
-            },
+            DELETED => Self::decode_deleted(input)?,
             EXTENDED => Self::Extended { claim_id: ClaimId(input.array()?), ends: UnixTime(input.u64()?) },
             LOST => Self::Lost { position: Position(input.u64()?) },
             OPENED => Self::Opened(Opening::decode(input)?),
@@ -196,6 +223,21 @@ impl Change {
             RELEASED => Self::Released { claim_id: ClaimId(input.array()?) },
             value => return Err(DecodeError::UnknownType { value }),
         })
+    }
+
+    fn decode_deleted(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let (day, count) = (Day(input.u32()?), input.u8()?);
+        if !(1..=DELETIONS_MAX).contains(&usize::from(count)) {
+            return Err(DecodeError::Invalid { field: "deletions" });
+        }
+        let deletions = (0..count).map(|_| Deletion::decode(input)).collect::<Result<_, _>>()?;
+        Ok(Self::Deleted { deletions, day })
+    }
+}
+
+impl Deletion {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { position: Position(input.u64()?), id: EnvelopeId(input.array()?) })
     }
 }
 
@@ -272,11 +314,8 @@ pub(crate) mod tests {
         prop_oneof![
             any_lease().prop_map(Change::Claimed),
             day.clone().prop_map(|last_day| Change::Closed { last_day }),
-            (position.clone(), id, day.clone()).prop_map(|(position, id, day)| Change::Deleted {
-                position,
-                id,
-                day
-            }),
+            (prop::collection::vec((position.clone(), id), 1..=DELETIONS_MAX), day.clone())
+                .prop_map(deleted_together),
             (claim_id.clone(), time).prop_map(|(claim_id, ends)| Change::Extended { claim_id, ends }),
             position.prop_map(|position| Change::Lost { position }),
             any_opening().prop_map(Change::Opened),
@@ -284,6 +323,11 @@ pub(crate) mod tests {
             any_arrival().prop_map(Change::Put),
             claim_id.prop_map(|claim_id| Change::Released { claim_id }),
         ]
+    }
+
+    fn deleted_together((deletions, day): (Vec<(Position, EnvelopeId)>, Day)) -> Change {
+        let deletions = deletions.into_iter().map(|(position, id)| Deletion { position, id }).collect();
+        Change::Deleted { deletions, day }
     }
 
     fn any_lease() -> impl Strategy<Value = Lease> {
@@ -327,7 +371,7 @@ pub(crate) mod tests {
         }
 
         #[test]
-        fn any_bytes_are_a_change_in_one_way_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+        fn any_bytes_are_a_change_in_one_way_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             if let Ok(change) = Change::decode(&bytes) {
                 prop_assert_eq!(change.encode(), bytes);
             }
@@ -336,9 +380,9 @@ pub(crate) mod tests {
 
     #[test]
     fn the_bytes_of_a_deletion() {
-        let change = Change::Deleted { position: Position(9), id: EnvelopeId([7; 16]), day: Day(20_000) };
+        let change = Change::deleted(Position(9), EnvelopeId([7; 16]), Day(20_000));
         let position = [9, 0, 0, 0, 0, 0, 0, 0];
-        assert_eq!(change.encode(), [&[1, 3][..], &position, &[7; 16], &[0x20, 0x4e, 0, 0]].concat());
+        assert_eq!(change.encode(), [&[1, 10, 0x20, 0x4e, 0, 0, 1][..], &position, &[7; 16]].concat());
     }
 
     #[test]
@@ -358,6 +402,15 @@ pub(crate) mod tests {
     #[test]
     fn unknown_versions_and_types_are_refused() {
         assert_eq!(Change::decode(&[2, 2]), Err(DecodeError::Version { version: 2 }));
-        assert_eq!(Change::decode(&[1, 10]), Err(DecodeError::UnknownType { value: 10 }));
+        assert_eq!(Change::decode(&[1, 11]), Err(DecodeError::UnknownType { value: 11 }));
+        assert_eq!(Change::decode(&[1, 3]), Err(DecodeError::UnknownType { value: 3 }));
+    }
+
+    #[test]
+    fn a_deletion_of_nothing_or_of_too_much_is_refused() {
+        for count in [0, DELETIONS_MAX as u8 + 1] {
+            let bytes = [&[1, DELETED, 0, 0, 0, 0, count][..], &[0; DELETION_BYTES * 16]].concat();
+            assert_eq!(Change::decode(&bytes), Err(DecodeError::Invalid { field: "deletions" }));
+        }
     }
 }

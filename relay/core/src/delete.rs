@@ -8,7 +8,7 @@ use poterne_protocol::limits::IDS_PER_REQUEST;
 use poterne_protocol::op::{Answer, ClaimId, LeaseToken};
 use poterne_protocol::time::UnixTime;
 
-use crate::change::Change;
+use crate::change::{Change, DELETIONS_MAX, Deletion};
 use crate::decision::Decision;
 use crate::lease::{self, Holder};
 use crate::state::MailboxState;
@@ -21,16 +21,17 @@ pub fn is_well_formed(ids: &[EnvelopeId]) -> bool {
 /// Deletes from a plain mailbox, whose delete key was shown.
 pub fn decide_by_key(state: &MailboxState, ids: &[EnvelopeId], now: UnixTime) -> Decision {
     let day = now.day();
-    let mut changes: Vec<Change> = Vec::new();
+    let mut deletions: Vec<Deletion> = Vec::new();
     for id in ids {
         if let Some((position, _)) = state.find(id, day) {
-            let change = Change::Deleted { position, id: *id, day };
-            if !changes.contains(&change) {
-                changes.push(change);
+            let deletion = Deletion { position, id: *id };
+            if !deletions.contains(&deletion) {
+                deletions.push(deletion);
             }
         }
     }
-    Decision::change(Answer::Done, changes)
+    let together = |some: &[Deletion]| Change::Deleted { deletions: some.to_vec(), day };
+    Decision::change(Answer::Done, deletions.chunks(DELETIONS_MAX).map(together).collect())
 }
 
 /// Deletes the leased envelope of an intake. The lease must last, unless it has deleted the envelope already.
@@ -45,7 +46,7 @@ pub fn decide_by_lease(
         Holder::Deleted => Decision::answer(Answer::Done),
         Holder::Ended => Decision::answer(Answer::Ended),
         Holder::Lasting { position, id, .. } if ids.iter().all(|named| *named == id) => {
-            Decision::change(Answer::Done, vec![Change::Deleted { position, id, day: now.day() }])
+            Decision::change(Answer::Done, vec![Change::deleted(position, id, now.day())])
         }
         Holder::Lasting { .. } => Decision::answer(Answer::Malformed),
     }
@@ -68,6 +69,18 @@ mod tests {
         assert_eq!(relay.waiting(&plain(1)), [2]);
         relay.relay.store_mut().sync();
         assert_eq!(relay.relay.store().envelopes(), 1);
+    }
+
+    #[test]
+    fn what_one_request_deletes_takes_as_few_changes_as_it_can() {
+        let mut relay = Fixture::new();
+        let numbers: Vec<u32> = (1..=DELETIONS_MAX as u32 + 1).collect();
+        for number in &numbers {
+            relay.put(&plain(1), *number);
+        }
+        assert!(matches!(relay.delete(&plain(1), &numbers), Answer::Done));
+        assert_eq!(relay.relay.store().changes(&plain(1).hashes().id()).len(), numbers.len() + 2);
+        assert!(relay.waiting(&plain(1)).is_empty());
     }
 
     #[test]

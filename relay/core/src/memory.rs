@@ -134,7 +134,7 @@ fn erase(log: &mut [Record], place: Locator) {
 }
 
 impl View {
-    fn replay(&mut self, record: &Record, at: Locator) -> Option<Locator> {
+    fn replay(&mut self, record: &Record, at: Locator) -> Vec<Locator> {
         match record {
             Record::Mailbox { id, change, .. } => {
                 let mut change = Change::decode(change).expect("the log holds what was encoded");
@@ -143,12 +143,12 @@ impl View {
             }
             Record::Voucher(VoucherChange { id, left }) => {
                 self.vouchers.insert(*id, *left);
-                None
+                Vec::new()
             }
         }
     }
 
-    fn apply(&mut self, id: &MailboxId, change: &Change) -> Option<Locator> {
+    fn apply(&mut self, id: &MailboxId, change: &Change) -> Vec<Locator> {
         if let Change::Claimed(lease) = change {
             self.leases.insert(LeaseTag::of(&lease.token), (*id, lease.claim_id));
         }

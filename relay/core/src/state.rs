@@ -18,7 +18,7 @@ use poterne_protocol::envelope::EnvelopeId;
 use poterne_protocol::limits::TOMBSTONE_DAYS;
 use poterne_protocol::time::{Day, UnixTime};
 
-use crate::change::{Arrival, Change, Locator, Opening, Position};
+use crate::change::{Arrival, Change, Deletion, Locator, Opening, Position};
 use crate::small_map::SmallMap;
 
 /// One mailbox. The default is a mailbox of which nothing is known: it was never put to, or all is forgotten.
@@ -43,25 +43,27 @@ pub struct Passed {
 }
 
 impl MailboxState {
-    /// Takes one durable step. Gives back the place of an envelope that is not needed any more, to be erased.
-    pub fn apply(&mut self, change: &Change) -> Option<Locator> {
+    /// Takes one durable step. Gives back the places of envelopes that are not needed any more, to be erased.
+    pub fn apply(&mut self, change: &Change) -> Vec<Locator> {
         match change {
             Change::Claimed(lease) => {
                 let waits = self.entries.get(lease.position).is_some();
                 self.with_opened(|opened| opened.claimed(lease, waits));
             }
             Change::Closed { last_day } => self.with_opened(|opened| opened.closed(*last_day)),
-            Change::Deleted { position, id, day } => return self.deleted(*position, *id, *day),
+            Change::Deleted { deletions, day } => {
+                return deletions.iter().filter_map(|one| self.deleted(one, *day)).collect();
+            }
             Change::Extended { claim_id, ends } => {
                 self.with_opened(|opened| opened.extended(claim_id, *ends))
             }
-            Change::Lost { position } => return self.take(*position),
+            Change::Lost { position } => return self.take(*position).into_iter().collect(),
             Change::Opened(opening) => self.was_opened(opening),
             Change::Paid { until } => self.paid_until = self.paid_until.max(*until),
-            Change::Put(arrival) => return self.arrived(arrival),
+            Change::Put(arrival) => return self.arrived(arrival).into_iter().collect(),
             Change::Released { claim_id } => self.with_opened(|opened| opened.released(claim_id)),
         }
-        None
+        Vec::new()
     }
 
     /// Lets go of all that has ended before `today` began. Called when a mailbox is touched on a new day; decisions
@@ -191,11 +193,11 @@ impl MailboxState {
     }
 
     /// The same envelope may wait again at a later position: a replay must not touch it there.
-    fn deleted(&mut self, position: Position, id: EnvelopeId, day: Day) -> Option<Locator> {
-        self.with_opened(|opened| opened.deleted(position));
-        let place = self.take(position);
-        if self.entries.find(&id).is_none() {
-            self.tombstones.insert(id, day + TOMBSTONE_DAYS);
+    fn deleted(&mut self, deletion: &Deletion, day: Day) -> Option<Locator> {
+        self.with_opened(|opened| opened.deleted(deletion.position));
+        let place = self.take(deletion.position);
+        if self.entries.find(&deletion.id).is_none() {
+            self.tombstones.insert(deletion.id, day + TOMBSTONE_DAYS);
         }
         place
     }
@@ -243,10 +245,7 @@ pub(crate) mod tests {
     fn a_drained_mailbox_is_forgotten_when_its_tombstones_are() {
         let mut state = MailboxState::default();
         state.apply(&arrival(0, 1, 10, 14));
-        assert_eq!(
-            state.apply(&Change::Deleted { position: Position(0), id: EnvelopeId([1; 16]), day: Day(11) }),
-            Some(Locator(0))
-        );
+        assert_eq!(state.apply(&Change::deleted(Position(0), EnvelopeId([1; 16]), Day(11))), [Locator(0)]);
         state.pass_day(Day(18));
         assert!(!state.is_forgotten(Day(18)));
         state.pass_day(Day(19));
@@ -257,7 +256,7 @@ pub(crate) mod tests {
     fn a_replayed_put_does_not_bring_a_deleted_envelope_back() {
         let mut state = MailboxState::default();
         state.apply(&arrival(0, 1, 10, 14));
-        state.apply(&Change::Deleted { position: Position(0), id: EnvelopeId([1; 16]), day: Day(11) });
+        state.apply(&Change::deleted(Position(0), EnvelopeId([1; 16]), Day(11)));
         state.apply(&arrival(0, 1, 10, 14));
         assert!(state.entries().is_empty());
     }
@@ -273,7 +272,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_replayed_deletion_leaves_the_same_envelope_alone_where_it_was_put_again() {
-        let deletion = Change::Deleted { position: Position(0), id: EnvelopeId([1; 16]), day: Day(11) };
+        let deletion = Change::deleted(Position(0), EnvelopeId([1; 16]), Day(11));
         let mut state = MailboxState::default();
         state.apply(&arrival(0, 1, 10, 14));
         state.apply(&deletion);
@@ -331,7 +330,7 @@ pub(crate) mod tests {
         state.apply(&arrival(0, 1, 10, 14));
         state.pass_day(Day(11));
         assert!(state.opened().is_some(), "an envelope waits");
-        state.apply(&Change::Deleted { position: Position(0), id: EnvelopeId([1; 16]), day: Day(11) });
+        state.apply(&Change::deleted(Position(0), EnvelopeId([1; 16]), Day(11)));
         state.pass_day(Day(18));
         assert!(state.opened().is_some(), "its tombstone stands");
         state.pass_day(Day(19));
@@ -355,7 +354,7 @@ pub(crate) mod tests {
         let mut state = MailboxState::default();
         state.apply(&arrival(3, 1, 10, 14));
         state.relocate(Position(3), Locator(77));
-        assert_eq!(state.apply(&Change::Lost { position: Position(3) }), Some(Locator(77)));
+        assert_eq!(state.apply(&Change::Lost { position: Position(3) }), [Locator(77)]);
     }
 
     /// An intake with one envelope, which was claimed on day 10.
@@ -401,7 +400,7 @@ pub(crate) mod tests {
     fn a_lost_envelope_leaves_no_tombstone() {
         let mut state = MailboxState::default();
         state.apply(&arrival(0, 1, 10, 14));
-        assert_eq!(state.apply(&Change::Lost { position: Position(0) }), Some(Locator(0)));
+        assert_eq!(state.apply(&Change::Lost { position: Position(0) }), [Locator(0)]);
         assert_eq!((state.ids(), state.waiting(Day(10))), (0, 0));
     }
 

@@ -16,8 +16,10 @@ const BODY_START: usize = CHECK_BYTES + HEADER_BYTES;
 pub const BODY_BYTES: usize = PAGE_BYTES - BODY_START;
 /// Bytes before each record: its length, and whether an envelope is attached.
 const RECORD_HEADER_BYTES: usize = 2;
+/// In the second of them: an envelope is attached. The bits above it are the higher ones of the length.
+const ATTACHES: u8 = 1;
 /// Bytes of a record at most.
-pub const RECORD_BYTES_MAX: usize = u8::MAX as usize;
+pub const RECORD_BYTES_MAX: usize = 1023;
 
 /// Which blocks were written and synced together.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -60,12 +62,14 @@ impl BlockBuilder {
         self.records
     }
 
-    /// Adds a record of 1 to 255 bytes. Where it attaches an envelope, the answer says which page of the block that
-    /// is, counted from the table.
+    /// Adds a record of 1 to [`RECORD_BYTES_MAX`] bytes. Where it attaches an envelope, the answer says which page of
+    /// the block that is, counted from the table.
     pub fn push(&mut self, record: &[u8], attaches: bool) -> Option<PageNumber> {
         let start = BODY_START + self.used;
-        self.table[start] = u8::try_from(record.len()).expect("a record has at most 255 bytes");
-        self.table[start + 1] = u8::from(attaches);
+        assert!(record.len() <= RECORD_BYTES_MAX, "a record is bounded");
+        let [low, high] = (record.len() as u16).to_le_bytes();
+        self.table[start..start + RECORD_HEADER_BYTES]
+            .copy_from_slice(&[low, high << 1 | if attaches { ATTACHES } else { 0 }]);
         self.table[start + RECORD_HEADER_BYTES..][..record.len()].copy_from_slice(record);
         self.used += Self::cost(record);
         self.records += 1;
@@ -182,9 +186,10 @@ impl<'a> Iterator for Records<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (header, rest) = self.rest.split_at_checked(RECORD_HEADER_BYTES)?;
-        let (record, rest) = rest.split_at_checked(header[0] as usize)?;
+        let length = u16::from_le_bytes([header[0], header[1] >> 1]);
+        let (record, rest) = rest.split_at_checked(usize::from(length))?;
         self.rest = rest;
-        let envelope = (header[1] != 0).then(|| {
+        let envelope = (header[1] & ATTACHES != 0).then(|| {
             self.envelopes += 1;
             self.envelopes
         });
@@ -243,6 +248,20 @@ mod tests {
         let records: Vec<_> = block.records().collect();
         assert_eq!(records, [(&b"one"[..], Some(1)), (&b"two"[..], None), (&b"three"[..], Some(2))]);
         assert_eq!((block.group, block.pages()), (GROUP, 3));
+    }
+
+    #[test]
+    fn a_record_of_any_length_reads_as_it_was_written() {
+        for length in [1, 255, 256, 511, 512, RECORD_BYTES_MAX] {
+            for attaches in [false, true] {
+                let mut builder = BlockBuilder::default();
+                builder.push(&vec![3; length], attaches);
+                let block = Block::decode(&SEGMENT, 4, builder.finish(&SEGMENT, 4, GROUP)).expect("whole");
+                let records: Vec<_> =
+                    block.records().map(|(record, at)| (record.len(), at.is_some())).collect();
+                assert_eq!(records, [(length, attaches)]);
+            }
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use poterne_protocol::mailbox::MailboxId;
 use poterne_protocol::op::ClaimId;
 use poterne_protocol::time::Day;
 use poterne_relay_core::change::{Change, Lease, Locator};
-use poterne_relay_core::state::{LeaseTag, MailboxState};
+use poterne_relay_core::state::{Entry, LeaseTag, MailboxState};
 use poterne_relay_core::store::{
     Bell, CommitError, LoadError, ReadError, Store, VoucherChange, VoucherId, Write,
 };
@@ -141,11 +141,15 @@ impl EmbeddedStore {
             self.staged.failed = true;
             return;
         };
-        let ended = ends(&state, &change).map(|Locator(at)| Address::from_number(at));
-        let ghost = ended.filter(|_| ghost(&change).is_some()).map(|at| self.order_of(at));
-        let content = Content::Change(change.clone(), ghost);
+        let ended = ends(&state, &change);
+        let ghosts = match &change {
+            Change::Put(_) => Vec::new(),
+            _ => ended.iter().map(|at| at.map(|at| self.order_of(at))).collect(),
+        };
+        let content = Content::Change(change.clone(), ghosts);
         let lasts = lasts(&change, self.today);
-        let record = Record { lasts, ..Record::new(Owner::from(&id), ended.into_iter().collect(), content) };
+        let drops = ended.into_iter().flatten().collect();
+        let record = Record { lasts, ..Record::new(Owner::from(&id), drops, content) };
         let purpose = if envelope.is_some() { Purpose::Put } else { Purpose::Other };
         if let Some(address) = self.stage_record(record, envelope, purpose) {
             change.place(Locator(address.to_number()));
@@ -218,8 +222,9 @@ impl EmbeddedStore {
         let mut steps = Vec::new();
         for (at, record) in self.records(&Owner::from(id))? {
             let order = record.order(at);
-            let Content::Change(change, left) = record.content else { continue };
-            steps.extend(left.and_then(|left| Some((left, ghost(&change)?))));
+            let Content::Change(change, ghosts) = record.content else { continue };
+            let left = ghosts.into_iter().zip(change.ended());
+            steps.extend(left.filter_map(|(order, position)| Some((order?, ghost(position)))));
             steps.push((order, change));
         }
         steps.sort_by_key(|(order, _)| *order);
@@ -312,14 +317,18 @@ impl EmbeddedStore {
     }
 }
 
-/// The record that a change ends, by what the state of its mailbox says.
-fn ends(state: &MailboxState, change: &Change) -> Option<Locator> {
-    let entry = match change {
-        Change::Deleted { position, .. } | Change::Lost { position } => state.entries().get(*position),
-        Change::Put(arrival) => state.entries().find(&arrival.id).map(|(_, entry)| entry),
+/// The records that a change ends, by what the state of its mailbox says; of what it ends and is not there, none.
+fn ends(state: &MailboxState, change: &Change) -> Vec<Option<Address>> {
+    let entries = state.entries();
+    let again = match change {
+        Change::Put(arrival) => entries.find(&arrival.id).map(|(_, entry)| Some(entry)),
         _ => None,
     };
-    entry.map(|entry| entry.at).filter(|at| *at != Locator::UNPLACED)
+    let place = |entry: Option<&Entry>| {
+        let at = entry.map(|entry| entry.at).filter(|at| *at != Locator::UNPLACED);
+        at.map(|Locator(at)| Address::from_number(at))
+    };
+    change.ended().map(|position| entries.get(position)).chain(again).map(place).collect()
 }
 
 /// The last day on which a change matters that doesn't tell a day itself.

@@ -104,7 +104,8 @@ impl Log {
         self.spares.ready() >= needed
     }
 
-    /// Stages a record of 1 to 255 bytes for the next commit. Where there is no room, that commit will fail.
+    /// Stages a record of 1 to [`RECORD_BYTES_MAX`](super::block::RECORD_BYTES_MAX) bytes for the next commit. Where
+    /// there is no room, that commit will fail.
     pub fn stage(
         &mut self,
         record: &[u8],

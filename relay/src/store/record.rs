@@ -10,7 +10,7 @@ use poterne_protocol::limits::{CLAIM_MEMORY_DAYS, CLASSES_DAYS, TOMBSTONE_DAYS};
 use poterne_protocol::mailbox::MailboxId;
 use poterne_protocol::op::ClaimId;
 use poterne_protocol::time::Day;
-use poterne_relay_core::change::{Arrival, Change, Locator, Position};
+use poterne_relay_core::change::{Arrival, Change, DELETIONS_MAX, Locator, Position};
 use poterne_relay_core::state::LeaseTag;
 use poterne_relay_core::store::VoucherId;
 
@@ -24,12 +24,14 @@ const DROP: u8 = 4;
 const KIND_MASK: u8 = 0x0f;
 /// The record is a copy; the address of the first writing follows.
 const COPIED: u8 = 0x10;
-/// What is left of a put that this record drops follows.
-const GHOST: u8 = 0x20;
+/// The places in the order of the puts that this record ends follow.
+const GHOSTS: u8 = 0x20;
 /// The last day on which it matters follows.
 const LASTS: u8 = 0x40;
-/// Addresses that one record drops at most.
-pub const DROPS_MAX: usize = 16;
+/// Addresses that one record drops at most: a copy drops its original too.
+pub const DROPS_MAX: usize = DELETIONS_MAX + 1;
+/// A ghost where none is needed: what it would stand for was not there.
+const NO_GHOST: u64 = 0;
 /// Days after its last day for which an intake or log can still hold something: the longest class, tombstones of what
 /// expired then, and a day for the lease that ends after midnight.
 const OPENED_DAYS: u32 = CLASS_DAYS_MAX + TOMBSTONE_DAYS + 1;
@@ -77,9 +79,10 @@ pub struct Record {
 /// What a record says.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Content {
-    /// A step of a mailbox. A [`Change::Deleted`] or [`Change::Lost`] that drops a put holds that put's place in the
-    /// order: the rules still need that it was counted, and its position; see [`ghost`].
-    Change(Change, Option<Address>),
+    /// A step of a mailbox. One that ends puts holds the place in the order of each, its *ghost*, as
+    /// [`Change::ended`] has them: the rules still need that it was counted, and its position; see [`ghost`]. Else
+    /// there is none.
+    Change(Change, Vec<Option<Address>>),
     /// Nothing: it only drops.
     Drop,
     /// The mailbox and claim of a lease tag.
@@ -146,16 +149,17 @@ impl Record {
         }
     }
 
-    /// Its bytes, at most 255.
+    /// Its bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::with_capacity(128);
-        let ghost = match &self.content {
-            Content::Change(_, ghost) => *ghost,
-            _ => None,
+        let ghosts = match &self.content {
+            Content::Change(_, ghosts) => ghosts.as_slice(),
+            _ => &[],
         };
         let copied = self.copy_of.map_or(0, |_| COPIED);
         let lasts = self.lasts.map_or(0, |_| LASTS);
-        out.u8(self.content.number() | copied | lasts | ghost.map_or(0, |_| GHOST));
+        let has_ghosts = if ghosts.is_empty() { 0 } else { GHOSTS };
+        out.u8(self.content.number() | copied | lasts | has_ghosts);
         out.put(&self.owner.0).u8(self.drops.len() as u8);
         for drop in &self.drops {
             out.u64(drop.to_number());
@@ -163,8 +167,11 @@ impl Record {
         if let Some(first) = self.copy_of {
             out.u64(first.to_number());
         }
-        if let Some(ghost) = ghost {
-            out.u64(ghost.to_number());
+        if !ghosts.is_empty() {
+            out.u8(ghosts.len() as u8);
+        }
+        for ghost in ghosts {
+            out.u64(ghost.map_or(NO_GHOST, Address::to_number));
         }
         if let Some(last) = self.lasts {
             out.u32(last.0);
@@ -184,15 +191,20 @@ impl Record {
         }
         let drops = (0..count).map(|_| decode_address(&mut input)).collect::<Result<_, _>>()?;
         let copy_of = (first & COPIED != 0).then(|| decode_address(&mut input)).transpose()?;
-        let ghost = (first & GHOST != 0).then(|| decode_address(&mut input)).transpose()?;
+        let ghosts = if first & GHOSTS != 0 { decode_ghosts(&mut input)? } else { Vec::new() };
         let lasts = (first & LASTS != 0).then(|| input.u32().map(Day)).transpose()?;
-        let content = Content::decode(first & KIND_MASK, ghost, &mut input, at)?;
+        let content = Content::decode(first & KIND_MASK, ghosts, &mut input, at)?;
         input.finish()?;
         Ok(Self { owner, drops, copy_of, lasts, content })
     }
 }
 
 impl Content {
+    /// A step that ends no put.
+    pub fn change(change: Change) -> Self {
+        Self::Change(change, Vec::new())
+    }
+
     fn number(&self) -> u8 {
         match self {
             Self::Change(..) => CHANGE,
@@ -213,7 +225,7 @@ impl Content {
 
     fn decode(
         kind: u8,
-        ghost: Option<Address>,
+        ghosts: Vec<Option<Address>>,
         input: &mut Reader<'_>,
         at: Address,
     ) -> Result<Self, DecodeError> {
@@ -221,7 +233,10 @@ impl Content {
             CHANGE => {
                 let mut change = Change::decode(input.rest())?;
                 change.place(Locator(at.to_number()));
-                Self::Change(change, ghost)
+                if !ghosts.is_empty() && ghosts.len() != change.ended().count() {
+                    return Err(DecodeError::Invalid { field: "ghosts" });
+                }
+                Self::Change(change, ghosts)
             }
             DROP => Self::Drop,
             LEASE => Self::Lease(MailboxId(input.array()?), ClaimId(input.array()?)),
@@ -231,14 +246,13 @@ impl Content {
     }
 }
 
-/// What is left of a put whose envelope `change` ended: enough for the rules to count it and to go past its position.
-/// Its id is nobody's.
-pub fn ghost(change: &Change) -> Option<Change> {
-    let (Change::Deleted { position, .. } | Change::Lost { position }) = change else { return None };
+/// What is left of a put whose envelope was ended: enough for the rules to count it and to go past its position. Its id
+/// is nobody's.
+pub fn ghost(position: Position) -> Change {
     let mut id = [0; 16];
     id[..8].copy_from_slice(&position.0.to_le_bytes());
-    let (day, at) = (day_of(*position), Locator::UNPLACED);
-    Some(Change::Put(Arrival { position: *position, id: EnvelopeId(id), day, last_day: day, at }))
+    let (day, at) = (day_of(position), Locator::UNPLACED);
+    Change::Put(Arrival { position, id: EnvelopeId(id), day, last_day: day, at })
 }
 
 /// The last day on which anything of a claim of `day` matters: its lease may end a day later, and is remembered from
@@ -255,6 +269,15 @@ pub fn opened_memory(last_day: Day) -> Day {
 /// The day that a position was given on.
 fn day_of(position: Position) -> Day {
     Day((position.0 >> 32) as u32)
+}
+
+fn decode_ghosts(input: &mut Reader<'_>) -> Result<Vec<Option<Address>>, DecodeError> {
+    let count = input.u8()?;
+    if !(1..=DELETIONS_MAX).contains(&usize::from(count)) {
+        return Err(DecodeError::Invalid { field: "ghosts" });
+    }
+    let ghost = |number| (number != NO_GHOST).then(|| Address::from_number(number));
+    (0..count).map(|_| input.u64().map(ghost)).collect()
 }
 
 fn decode_address(input: &mut Reader<'_>) -> Result<Address, DecodeError> {

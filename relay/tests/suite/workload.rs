@@ -7,7 +7,9 @@ use poterne_protocol::keys::KeyHash;
 use poterne_protocol::mailbox::MailboxId;
 use poterne_protocol::op::{ClaimId, LeaseToken};
 use poterne_protocol::time::{Day, UnixTime};
-use poterne_relay_core::change::{Arrival, Change, Lease, Locator, Opening, Position};
+use poterne_relay_core::change::{
+    Arrival, Change, DELETIONS_MAX, Deletion, Lease, Locator, Opening, Position,
+};
 use poterne_relay_core::state::{Claim, LeaseTag, MailboxState};
 use poterne_relay_core::store::{CommitError, ReadError, Store, VoucherChange, VoucherId, Write};
 
@@ -192,11 +194,16 @@ impl Workload {
     }
 
     fn delete(&mut self, store: &mut impl Store, id: MailboxId) {
-        let waiting: Vec<(Position, EnvelopeId)> =
-            self.state(&id).entries().iter().map(|(position, entry)| (position, entry.id)).collect();
-        if let Some((position, id_)) = self.choose(&waiting) {
-            self.stage(store, id, Change::Deleted { position, id: id_, day: self.today }, None);
+        let entries = self.state(&id).entries();
+        let waiting: Vec<Deletion> =
+            entries.iter().map(|(position, entry)| Deletion { position, id: entry.id }).collect();
+        if waiting.is_empty() {
+            return;
         }
+        let first = self.throw(waiting.len() as u64) as usize;
+        let count = 1 + self.throw(DELETIONS_MAX as u64) as usize;
+        let deletions = waiting.into_iter().skip(first).take(count).collect();
+        self.stage(store, id, Change::Deleted { deletions, day: self.today }, None);
     }
 
     fn claim(&mut self, store: &mut impl Store) {

@@ -139,7 +139,7 @@ fn true_record(fill: u8) -> Vec<u8> {
     let position = state.next_position(TODAY);
     let (id, last_day, at) = (page.id(), TODAY + 4, Locator::UNPLACED);
     let change = Change::Put(Arrival { position, id, day: TODAY, last_day, at });
-    Record::new(Owner(MAILBOX.0), vec![], Content::Change(change, None)).encode()
+    Record::new(Owner(MAILBOX.0), vec![], Content::change(change)).encode()
 }
 
 fn write_page(file: &dyn MediumFile, at: PageNumber, bytes: &[u8]) {

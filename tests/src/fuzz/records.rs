@@ -28,7 +28,7 @@ pub(super) fn records(bytes: &[u8]) {
 
 pub(super) fn seeds() -> Vec<Vec<u8>> {
     let change = Change::Closed { last_day: poterne_protocol::time::Day(7) };
-    let record = Record::new(Owner([1; 32]), vec![], Content::Change(change.clone(), None));
+    let record = Record::new(Owner([1; 32]), vec![], Content::change(change.clone()));
     let mut state = MailboxState::default();
     state.apply(&change);
     vec![record.encode(), change.encode(), state.encode()]

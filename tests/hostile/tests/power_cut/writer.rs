@@ -83,7 +83,7 @@ fn write() {
             let Ok(position) = store.load(&id).map(|state| state.next_position(DAY)) else { return };
             let envelope_id = envelope.id();
             if number.is_multiple_of(DELETED_EACH) {
-                earlier.push((id, Change::Deleted { position, id: envelope_id, day: DAY }, number));
+                earlier.push((id, Change::deleted(position, envelope_id, DAY), number));
             }
             let (last_day, at) = (DAY + 14, Locator::UNPLACED);
             let put = Change::Put(Arrival { position, id: envelope_id, day: DAY, last_day, at });

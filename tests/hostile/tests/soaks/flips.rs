@@ -53,7 +53,7 @@ fn write(store: &mut EmbeddedStore, number: u64) {
     store.stage(Write::Mailbox { id, change: Change::Put(arrival), envelope: Some(envelope) });
     store.commit().expect("commits");
     if number.is_multiple_of(DELETED_EACH) {
-        let change = Change::Deleted { position, id: envelope_id, day: TODAY };
+        let change = Change::deleted(position, envelope_id, TODAY);
         store.stage(Write::Mailbox { id, change, envelope: None });
         store.commit().expect("commits");
     }
