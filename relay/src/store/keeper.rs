@@ -104,12 +104,15 @@ impl Shared {
     pub fn erase(&self) -> io::Result<u64> {
         let mut erased = 0;
         for sequence in self.due_for_erasure() {
+            let _alone = self.overwriting.lock().unwrap_or_else(PoisonError::into_inner);
             // Looked at when its turn comes: its use may have ended meanwhile, and the file be overwritten as a whole.
             let Some((segment, runs)) = self.to_erase(sequence) else { continue };
             self.heeded(zero(&*segment.file, &runs))?;
             erased += runs.iter().map(|run| u64::from(run.end - run.start)).sum::<u64>();
-            if let Some(pages) = self.inner().book.pages(sequence) {
+            let mut inner = self.inner();
+            if let Some(pages) = inner.book.pages(sequence) {
                 pages.cleaned(runs.into_iter().flatten());
+                inner.overwritten = true;
             }
         }
         Ok(erased)
@@ -150,6 +153,7 @@ impl Shared {
             }
             Err(error) => {
                 inner.rows.refrozen();
+                inner.overwritten = true;
                 inner.index_is_broken |= matches!(error, SettleError::Index(_));
                 Err(error)
             }
@@ -158,10 +162,11 @@ impl Shared {
 
     fn cut(&self) -> Option<Cut> {
         let mut inner = self.inner();
-        let is_new = inner.rows.waiting() > 0 || inner.checkpointed != inner.end;
+        let is_new = inner.rows.waiting() > 0 || inner.checkpointed != inner.end || inner.overwritten;
         if inner.rows.is_frozen() || !is_new {
             return None;
         }
+        inner.overwritten = false;
         let frozen = inner.rows.freeze();
         let checkpoint = Self::checkpoint(&inner, frozen.digests);
         Some(Cut { index: inner.rows.index(), checkpoint, overlay: frozen.overlay })
@@ -196,7 +201,9 @@ impl Shared {
     /// Ends the use of segments that hold nothing any more and that no replay will need. Says how many.
     pub fn retire(&self) -> io::Result<usize> {
         let mut retired = 0;
-        while let Some((segment, used)) = self.next_to_retire() {
+        loop {
+            let _alone = self.overwriting.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some((segment, used)) = self.next_to_retire() else { return Ok(retired) };
             let sequence = segment.header.sequence;
             let file = self.heeded(retire(&segment, std::iter::once(1..used).collect()))?;
             let mut inner = self.inner();
@@ -206,7 +213,6 @@ impl Shared {
             self.spares.give_back(file);
             retired += 1;
         }
-        Ok(retired)
     }
 
     fn next_to_retire(&self) -> Option<(Arc<Segment>, PageNumber)> {

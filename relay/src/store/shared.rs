@@ -38,6 +38,8 @@ pub struct Shared {
     pub is_kept: AtomicBool,
     /// A file of the log could not be written or synced: nothing is taken any more.
     pub has_failed: AtomicBool,
+    /// Held while a segment is erased and while its use is ended, so that no page is overwritten by both.
+    pub overwriting: Mutex<()>,
     inner: Mutex<Inner>,
 }
 
@@ -55,6 +57,8 @@ pub struct Inner {
     pub index_number: u64,
     /// The end of the log that the last checkpoint covers.
     pub checkpointed: Option<Place>,
+    /// Pages were overwritten that the last checkpoint still tells as soiled.
+    pub overwritten: bool,
     /// Segments that hold nothing any more, each with the end of the log when that was so. Their use ends once a
     /// checkpoint covers that end: until then a replay may need what they say.
     pub retiring: VecDeque<(u32, Option<Place>)>,
@@ -85,6 +89,7 @@ impl Inner {
             group: 0,
             index_number,
             checkpointed: None,
+            overwritten: false,
             retiring: VecDeque::new(),
             index_is_broken: false,
             damage: Damage::default(),
@@ -149,6 +154,7 @@ impl Shared {
             indexes,
             is_kept: AtomicBool::new(false),
             has_failed: AtomicBool::new(false),
+            overwriting: Mutex::default(),
             inner: Mutex::new(inner),
         }
     }
