@@ -90,7 +90,7 @@ impl Default for Config {
             copy_after: Duration::from_secs(60),
             copy_pages: 64,
             cache_bytes: 32 << 20,
-            index_rows: 100_000,
+            index_rows: 300_000,
             mirrored_rows: 2_000_000,
             index_after: Duration::from_secs(10),
         }

@@ -201,7 +201,7 @@ impl Workload {
             return;
         }
         let first = self.throw(waiting.len() as u64) as usize;
-        let count = 1 + self.throw(DELETIONS_MAX as u64) as usize;
+        let count = if self.throw(16) == 0 { DELETIONS_MAX } else { 1 };
         let deletions = waiting.into_iter().skip(first).take(count).collect();
         self.stage(store, id, Change::Deleted { deletions, day: self.today }, None);
     }
