@@ -14,9 +14,6 @@ use super::page::{Address, PAGE_BYTES, PageNumber, Place};
 use super::record::Record;
 use super::spares::Segment;
 
-/// Bytes that a standing record without its envelope is reckoned at.
-const RECORD_BYTES: u64 = 80;
-
 /// Days after which what stands no more leaves a segment, also a full one: ids of what is gone, seconds of leases.
 const STALE_DAYS: u32 = 8;
 
@@ -51,6 +48,8 @@ pub struct Pages {
     pub first_end: Option<Day>,
     /// All records written, also those that stand no more or never did.
     pub records: u32,
+    /// Bytes that they take, about: see [`Record::table_bytes`].
+    pub record_bytes: u64,
     /// The day on which it was begun.
     pub begun: Day,
     /// Some of its records are copies, whose place in the order is an earlier one.
@@ -85,6 +84,7 @@ impl Book {
         let last = at.envelope().unwrap_or(at.table());
         pages.end = pages.end.max(last.page + 1);
         pages.records += 1;
+        pages.record_bytes += u64::from(record.table_bytes());
         if !record.stands() {
             return;
         }
@@ -154,9 +154,10 @@ impl Pages {
         }
     }
 
-    /// Bytes of what still counts.
+    /// Bytes of what still counts, each standing record reckoned as one of the middle size.
     pub fn live_bytes(&self) -> u64 {
-        u64::from(self.live.count()) * PAGE_BYTES as u64 + u64::from(self.rows) * RECORD_BYTES
+        let records = u64::from(self.rows) * self.record_bytes / u64::from(self.records.max(1));
+        u64::from(self.live.count()) * PAGE_BYTES as u64 + records
     }
 
     /// Bytes that blocks fill.
@@ -167,5 +168,22 @@ impl Pages {
     /// Whether nothing in it counts any more.
     pub fn is_empty(&self) -> bool {
         self.rows == 0 && self.live.count() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_that_is_full_of_standing_records_is_not_reckoned_thin() {
+        for bytes in [60, 700] {
+            let records = 1000 * PAGE_BYTES as u32 / bytes;
+            let record_bytes = u64::from(records * bytes);
+            let full = Pages { end: 1001, rows: records, records, record_bytes, ..Pages::default() };
+            assert!(full.live_bytes() * 100 > full.used_bytes() * 95);
+            let half = Pages { rows: records / 2, ..full };
+            assert!(half.live_bytes() * 100 < half.used_bytes() * 51);
+        }
     }
 }

@@ -16,7 +16,7 @@ use super::page::Place;
 use super::rows::BUCKETS;
 
 const NAME: &str = "checkpoint";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const CHECK_CONTEXT: &str = "poterne relay store v1: check of a checkpoint";
 const CHECK_BYTES: usize = 32;
 
@@ -65,7 +65,7 @@ impl Checkpoint {
         }
         out.u32(self.uses.len() as u32);
         for (sequence, pages) in &self.uses {
-            out.u32(*sequence).u32(pages.end).u32(pages.rows).u32(pages.records);
+            out.u32(*sequence).u32(pages.end).u32(pages.rows).u32(pages.records).u64(pages.record_bytes);
             out.u32(pages.first_end.map_or(0, |day| day.0)).u32(pages.begun.0).u8(u8::from(pages.has_copies));
             encode_bits(&pages.live, &mut out);
             encode_bits(&pages.soiled, &mut out);
@@ -100,12 +100,12 @@ impl Checkpoint {
 
 fn decode_use(input: &mut Reader<'_>) -> Result<(u32, Pages), DecodeError> {
     let sequence = input.u32()?;
-    let (end, rows, records) = (input.u32()?, input.u32()?, input.u32()?);
+    let (end, rows, records, record_bytes) = (input.u32()?, input.u32()?, input.u32()?, input.u64()?);
     let first_end = Some(Day(input.u32()?)).filter(|day| day.0 > 0);
     let begun = Day(input.u32()?);
     let has_copies = input.u8()? != 0;
     let (live, soiled) = (decode_bits(input)?, decode_bits(input)?);
-    Ok((sequence, Pages { end, rows, records, begun, live, soiled, first_end, has_copies }))
+    Ok((sequence, Pages { end, rows, records, record_bytes, begun, live, soiled, first_end, has_copies }))
 }
 
 fn encode_bits(bits: &Bits, out: &mut Writer) {
@@ -127,7 +127,8 @@ mod tests {
     use crate::store::sim::{Faults, SimDisk};
 
     fn checkpoint() -> Checkpoint {
-        let mut pages = Pages { end: 9, rows: 2, first_end: Some(Day(77)), ..Pages::default() };
+        let mut pages =
+            Pages { end: 9, rows: 2, record_bytes: 1 << 33, first_end: Some(Day(77)), ..Pages::default() };
         pages.live.insert(5);
         pages.soiled.insert(70);
         let digests = (0..BUCKETS as u64).collect();

@@ -32,6 +32,10 @@ const LASTS: u8 = 0x40;
 pub const DROPS_MAX: usize = DELETIONS_MAX + 1;
 /// A ghost where none is needed: what it would stand for was not there.
 const NO_GHOST: u64 = 0;
+/// Bytes of a table that a record takes at least, about.
+const TABLE_BYTES: usize = 60;
+/// Bytes that it takes more for each envelope that it ends: its ghost, position and id.
+const DELETION_TABLE_BYTES: usize = 32;
 /// Days after its last day for which an intake or log can still hold something: the longest class, tombstones of what
 /// expired then, and a day for the lease that ends after midnight.
 const OPENED_DAYS: u32 = CLASS_DAYS_MAX + TOMBSTONE_DAYS + 1;
@@ -147,6 +151,15 @@ impl Record {
             Change::Paid { until } => Some(*until),
             Change::Put(arrival) => Some(arrival.last_day + TOMBSTONE_DAYS),
         }
+    }
+
+    /// About how many bytes of a table it takes.
+    pub fn table_bytes(&self) -> u32 {
+        let ghosts = match &self.content {
+            Content::Change(_, ghosts) => ghosts.len(),
+            _ => 0,
+        };
+        (TABLE_BYTES + self.drops.len() * size_of::<Address>() + ghosts * DELETION_TABLE_BYTES) as u32
     }
 
     /// Its bytes.
