@@ -29,6 +29,7 @@ const PAID: u8 = 7;
 const PUT: u8 = 8;
 const RELEASED: u8 = 9;
 const DELETED: u8 = 10;
+const NUMBERED: u8 = 11;
 
 /// The place of an envelope in the order of its mailbox. Rises with every put and is never used again:
 /// day of arrival · 2^32 + count.
@@ -84,6 +85,15 @@ pub enum Change {
     Lost {
         /// Where it stood.
         position: Position,
+    },
+    /// What is left of a lease whose claim is forgotten, while its envelope waits: the next one has a higher number.
+    Numbered {
+        /// The envelope.
+        position: Position,
+        /// The number of the lease.
+        number: u32,
+        /// Whose it was.
+        claim_id: ClaimId,
     },
     /// An intake or log was opened.
     Opened(Opening),
@@ -191,6 +201,9 @@ impl Change {
             }
             Self::Extended { claim_id, ends } => out.u8(EXTENDED).put(&claim_id.0).u64(ends.0),
             Self::Lost { position } => out.u8(LOST).u64(position.0),
+            Self::Numbered { position, number, claim_id } => {
+                out.u8(NUMBERED).u64(position.0).u32(*number).put(&claim_id.0)
+            }
             Self::Opened(opening) => opening.encode(out.u8(OPENED)),
             Self::Paid { until } => out.u8(PAID).u32(until.0),
             Self::Put(arrival) => arrival.encode(out.u8(PUT)),
@@ -217,6 +230,11 @@ impl Change {
             DELETED => Self::decode_deleted(input)?,
             EXTENDED => Self::Extended { claim_id: ClaimId(input.array()?), ends: UnixTime(input.u64()?) },
             LOST => Self::Lost { position: Position(input.u64()?) },
+            NUMBERED => Self::Numbered {
+                position: Position(input.u64()?),
+                number: input.u32()?,
+                claim_id: ClaimId(input.array()?),
+            },
             OPENED => Self::Opened(Opening::decode(input)?),
             PAID => Self::Paid { until: Day(input.u32()?) },
             PUT => Self::Put(Arrival::decode(input)?),
@@ -317,7 +335,9 @@ pub(crate) mod tests {
             (prop::collection::vec((position.clone(), id), 1..=DELETIONS_MAX), day.clone())
                 .prop_map(deleted_together),
             (claim_id.clone(), time).prop_map(|(claim_id, ends)| Change::Extended { claim_id, ends }),
-            position.prop_map(|position| Change::Lost { position }),
+            position.clone().prop_map(|position| Change::Lost { position }),
+            (position, any::<u32>(), claim_id.clone())
+                .prop_map(|(position, number, claim_id)| { Change::Numbered { position, number, claim_id } }),
             any_opening().prop_map(Change::Opened),
             day.prop_map(|until| Change::Paid { until }),
             any_arrival().prop_map(Change::Put),
@@ -402,7 +422,7 @@ pub(crate) mod tests {
     #[test]
     fn unknown_versions_and_types_are_refused() {
         assert_eq!(Change::decode(&[2, 2]), Err(DecodeError::Version { version: 2 }));
-        assert_eq!(Change::decode(&[1, 11]), Err(DecodeError::UnknownType { value: 11 }));
+        assert_eq!(Change::decode(&[1, 12]), Err(DecodeError::UnknownType { value: 12 }));
         assert_eq!(Change::decode(&[1, 3]), Err(DecodeError::UnknownType { value: 3 }));
     }
 

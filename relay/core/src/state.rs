@@ -58,6 +58,10 @@ impl MailboxState {
                 self.with_opened(|opened| opened.extended(claim_id, *ends))
             }
             Change::Lost { position } => return self.take(*position).into_iter().collect(),
+            Change::Numbered { position, number, claim_id } => {
+                let waits = self.entries.get(*position).is_some();
+                self.with_opened(|opened| opened.numbered(*position, *number, *claim_id, waits));
+            }
             Change::Opened(opening) => self.was_opened(opening),
             Change::Paid { until } => self.paid_until = self.paid_until.max(*until),
             Change::Put(arrival) => return self.arrived(arrival).into_iter().collect(),
@@ -305,6 +309,26 @@ pub(crate) mod tests {
         let before = state.clone();
         state.apply(&Change::Opened(opening));
         assert_eq!(state, before);
+    }
+
+    #[test]
+    fn leases_of_an_envelope_are_counted_on_when_their_claims_are_forgotten() {
+        let opening = Opening { last_day: Day(40), quota: 9, gated: false, steward: KeyHash([0; 32]) };
+        let numbered = |number| Change::Numbered {
+            position: Position(0),
+            number,
+            claim_id: ClaimId([number as u8; 16]),
+        };
+        let mut state = MailboxState::default();
+        state.apply(&Change::Opened(opening));
+        state.apply(&arrival(0, 1, 10, 40));
+        for number in [2, 1] {
+            state.apply(&numbered(number));
+            assert_eq!(state.opened().map(|opened| opened.next_number(Position(0))), Some(3));
+        }
+        state.apply(&Change::deleted(Position(0), EnvelopeId([1; 16]), Day(11)));
+        state.apply(&numbered(2));
+        assert_eq!(state.opened().map(|opened| opened.next_number(Position(0))), Some(1));
     }
 
     #[test]

@@ -144,7 +144,7 @@ impl Record {
             Change::Claimed(lease) => Some(claim_memory(lease.claimed_at.day())),
             Change::Deleted { day, .. } => Some(*day + TOMBSTONE_DAYS),
             Change::Closed { last_day } => Some(opened_memory(*last_day)),
-            Change::Released { .. } => self.lasts,
+            Change::Numbered { .. } | Change::Released { .. } => self.lasts,
             Change::Extended { ends, .. } => Some(claim_memory(ends.day())),
             Change::Lost { position } => Some(day_of(*position) + CLASS_DAYS_MAX + TOMBSTONE_DAYS),
             Change::Opened(opening) => Some(opened_memory(opening.last_day)),

@@ -82,7 +82,10 @@ impl EmbeddedStore {
             next_end = ends.filter(|last| *last >= self.today).chain(next_end).min();
             if record.until().is_some_and(|last| last < self.today) {
                 count += 1;
-                ended.entry(record.owner).or_default().push(at);
+                match self.number_left(at, &record)? {
+                    Some(left) => drop(self.stage_record(left, None, Purpose::Copy)),
+                    None => ended.entry(record.owner).or_default().push(at),
+                }
             }
             if count >= SWEEP_RECORDS {
                 next_end = Some(self.today - 1);
@@ -99,6 +102,18 @@ impl EmbeddedStore {
             pages.first_end = next_end;
         }
         Ok(())
+    }
+
+    /// What must stay of a record that has ended: of the last lease of an envelope that waits, its number.
+    fn number_left(&self, at: Address, record: &Record) -> Result<Option<Record>, TidyError> {
+        let Content::Change(Change::Claimed(lease), _) = &record.content else { return Ok(None) };
+        let state = self.load(&MailboxId(record.owner.0))?;
+        let last = state.opened().and_then(|opened| opened.number_of(lease.position, &lease.claim_id));
+        let Some((number, entry)) = last.zip(state.entries().get(lease.position)) else { return Ok(None) };
+        let (position, claim_id) = (lease.position, lease.claim_id);
+        let content = Content::change(Change::Numbered { position, number, claim_id });
+        let lasts = Some(entry.last_day);
+        Ok(Some(Record { lasts, ..Record::new(record.owner, vec![at], content) }))
     }
 
     /// A segment that is written no more and holds nothing or little, or has held what stands no more for long.

@@ -137,6 +137,18 @@ impl Opened {
         }
     }
 
+    /// In a replay a later lease may be known already, or the envelope be gone.
+    pub(super) fn numbered(&mut self, position: Position, number: u32, claim_id: ClaimId, waits: bool) {
+        if waits && self.next_number(position) <= number {
+            self.leases.insert(position, Leased { number, claim_id });
+        }
+    }
+
+    /// The number of the last lease of the envelope at `position`, if its claim was that one.
+    pub fn number_of(&self, position: Position, claim_id: &ClaimId) -> Option<u32> {
+        self.leases.get(&position).filter(|leased| leased.claim_id == *claim_id).map(|leased| leased.number)
+    }
+
     pub(super) fn extended(&mut self, id: &ClaimId, until: UnixTime) {
         if let Some(Claim { state: ClaimState::Leased { ends, .. }, .. }) = self.claims.get_mut(id) {
             *ends = until.max(*ends);
