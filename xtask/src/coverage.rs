@@ -63,6 +63,7 @@ const PARSERS: &[&str] = &[
     "relay/src/config/load.rs",
     "relay/src/store/block.rs",
     "relay/src/store/checkpoint.rs",
+    "relay/src/store/chunk.rs",
     "relay/src/store/page.rs",
     "relay/src/store/record.rs",
     "relay/src/store/scan.rs",

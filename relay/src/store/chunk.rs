@@ -90,7 +90,7 @@ impl Chunk {
     /// Reads the bytes of [`Chunk::encode`].
     pub fn decode(bytes: &[u8]) -> Result<Self, IndexError> {
         let (count, rest) = bytes.split_first_chunk::<COUNT_BYTES>().ok_or(IndexError::Incomplete)?;
-        let added_bytes = u32::from_le_bytes(*count) as usize * ROW_BYTES;
+        let added_bytes = (u32::from_le_bytes(*count) as usize).saturating_mul(ROW_BYTES);
         let (added, dropped) = rest.split_at_checked(added_bytes).ok_or(IndexError::Incomplete)?;
         let (added, _) = added.as_chunks::<ROW_BYTES>();
         let (dropped, left) = dropped.as_chunks::<ADDRESS_BYTES>();
@@ -146,6 +146,15 @@ mod tests {
         let chunk = Chunk::of(&[(row(1, 5), true), (row(2, 7), true), (row(3, 9), false)]);
         let read = Chunk::decode(&chunk.encode()).expect("reads");
         assert!(read.added == chunk.added && read.dropped == chunk.dropped);
+    }
+
+    #[test]
+    fn a_chunk_of_which_bytes_are_missing_or_left_over_is_refused() {
+        let whole = Chunk::of(&[(row(1, 5), true), (row(3, 9), false)]).encode();
+        let more_than_any_has = u32::MAX.to_le_bytes();
+        for bytes in [&whole[..3], &whole[..20], &whole[..whole.len() - 1], &more_than_any_has] {
+            assert!(Chunk::decode(bytes).is_err(), "{} bytes", bytes.len());
+        }
     }
 
     #[test]
