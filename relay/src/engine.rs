@@ -39,6 +39,9 @@ const GROUP: usize = 1024;
 const WAITING_FETCHES: usize = 65_536;
 /// Between two looks at what is not a request: days, space, fetches whose time is over.
 const TICK: Duration = Duration::from_millis(250);
+/// A fetch that finds nothing is answered at a multiple of this after it was taken up: how long the store looks for
+/// what it knows of a mailbox would tell that the mailbox was there once.
+const EMPTY_STEP: Duration = Duration::from_millis(5);
 /// What is told to those for whom there is no room.
 const RETRY_AFTER_SECS: u16 = 2;
 
@@ -55,7 +58,13 @@ pub struct Engine {
 struct Job {
     source: Source,
     request: Request,
-    answer: oneshot::Sender<Answer>,
+    answer: oneshot::Sender<Told>,
+}
+
+/// An answer, and when it may be given.
+struct Told {
+    answer: Answer,
+    not_before: Option<Instant>,
 }
 
 impl Engine {
@@ -92,7 +101,7 @@ impl Engine {
         }
     }
 
-    fn submit(&self, source: Source, request: Request) -> Option<oneshot::Receiver<Answer>> {
+    fn submit(&self, source: Source, request: Request) -> Option<oneshot::Receiver<Told>> {
         let (answer, receiver) = oneshot::channel();
         self.inbox.submit(Job { source, request, answer }).then_some(receiver)
     }
@@ -124,11 +133,14 @@ impl Handler for Engine {
             // The hash of an envelope costs as much as all the rest of a put: whoever asks reckons it, not the engine.
             put.envelope.id();
         }
-        match self.submit(source, request) {
-            // An engine that has ended answers nobody: the outcome is unknown, and nothing may be promised.
-            Some(answer) => answer.await.unwrap_or(Answer::ReadOnly),
-            None => busy,
+        let Some(told) = self.submit(source, request) else { return busy };
+        // An engine that has ended answers nobody: the outcome is unknown, and nothing may be promised.
+        let Ok(Told { answer, not_before }) = told.await else { return Answer::ReadOnly };
+        if let Some(time) = not_before {
+            // In a box: what waits for an answer holds no room for it.
+            Box::pin(tokio::time::sleep_until(time.into())).await;
         }
+        answer
     }
 }
 
@@ -157,6 +169,7 @@ struct UnderWay {
 struct Decided {
     asked: Waiter,
     pending: Pending,
+    taken_up: Instant,
 }
 
 impl<S: Store> Worker<S> {
@@ -188,15 +201,15 @@ impl<S: Store> Worker<S> {
         let (now, time) = (Instant::now(), clock::now());
         for Job { request, answer, .. } in jobs {
             let until = now + patience(&request);
-            self.decide(Waiter { request, answer, until }, time);
+            self.decide(Waiter { request, answer, until }, now, time);
         }
     }
 
     /// Decides on a request, which is answered with the next group.
-    fn decide(&mut self, asked: Waiter, time: UnixTime) {
+    fn decide(&mut self, asked: Waiter, taken_up: Instant, time: UnixTime) {
         let mut rng = UnwrapErr(getrandom::SysRng);
         let pending = self.relay.begin(&asked.request, time, &mut rng);
-        self.staged.push(Decided { asked, pending });
+        self.staged.push(Decided { asked, pending, taken_up });
     }
 
     /// Sends what is staged on its way to the disk.
@@ -248,24 +261,27 @@ impl<S: Store> Worker<S> {
     }
 
     fn answer(&mut self, decided: Decided, committed: Result<(), CommitError>, now: Instant) {
-        let Decided { asked, pending } = decided;
-        let may_wait = pending.found_nothing() && asked.until > now;
+        let Decided { asked, pending, taken_up } = decided;
+        let found_nothing = pending.found_nothing();
+        let may_wait = found_nothing && asked.until > now;
         let unserved = if may_wait { self.waiting.add(asked) } else { Some(asked) };
         if let Some(asked) = unserved {
-            self.send(asked.answer, pending, committed);
+            let not_before = found_nothing.then(|| next_step(taken_up, Instant::now()));
+            self.send(asked.answer, not_before, pending, committed);
         }
     }
 
     fn send(
         &mut self,
-        answer: oneshot::Sender<Answer>,
+        answer: oneshot::Sender<Told>,
+        not_before: Option<Instant>,
         pending: Pending,
         committed: Result<(), CommitError>,
     ) {
         let mut rng = UnwrapErr(getrandom::SysRng);
         let finished = self.relay.finish(pending, committed, &mut rng);
         // Who asked may be gone.
-        answer.send(finished).ok();
+        answer.send(Told { answer: finished, not_before }).ok();
     }
 
     /// Decides anew on the fetches that wait for one of the mailboxes. They see what is staged as well, so they are
@@ -276,10 +292,10 @@ impl<S: Store> Worker<S> {
     }
 
     fn decide_again(&mut self, waiters: Vec<Waiter>) {
-        let time = clock::now();
+        let (now, time) = (Instant::now(), clock::now());
         for waiter in waiters {
             if !waiter.answer.is_closed() {
-                self.decide(waiter, time);
+                self.decide(waiter, now, time);
             }
         }
     }
@@ -308,6 +324,12 @@ impl<S: Store> Worker<S> {
         // Not from the beginning: on a slow disk one group takes longer than the tick, and all would come by this way.
         self.tended = Some(Instant::now());
     }
+}
+
+/// The first multiple of [`EMPTY_STEP`] after `since` that is to come.
+fn next_step(since: Instant, now: Instant) -> Instant {
+    let steps = (now - since).as_nanos() / EMPTY_STEP.as_nanos() + 1;
+    since + EMPTY_STEP * u32::try_from(steps).unwrap_or(u32::MAX)
 }
 
 /// How long a request may wait for news.

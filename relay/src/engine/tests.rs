@@ -152,7 +152,7 @@ async fn a_stopped_engine_has_answered_what_it_had() {
     let engine = engine();
     let answer = engine.submit(SOURCE, put(1, 7)).unwrap();
     engine.stop();
-    assert!(matches!(answer.await, Ok(Answer::Stored)));
+    assert!(matches!(answer.await, Ok(Told { answer: Answer::Stored, .. })));
     assert!(matches!(engine.handle(SOURCE, Request::Hello).await, Answer::Busy { .. }));
 }
 
@@ -206,4 +206,13 @@ async fn when_the_engine_panics_nobody_waits_for_ever() {
     assert!(matches!(answer, Answer::ReadOnly | Answer::Busy { .. } | Answer::Stored));
     let answer = timeout(Duration::from_secs(10), engine.handle(SOURCE, put(1, 8))).await.unwrap();
     assert!(matches!(answer, Answer::ReadOnly | Answer::Busy { .. }));
+}
+
+#[test]
+fn how_long_the_store_looked_for_nothing_does_not_show() {
+    let since = Instant::now();
+    let step = |millis: f64| next_step(since, since + Duration::from_secs_f64(millis / 1000.0));
+    assert_eq!(step(0.0), since + EMPTY_STEP);
+    assert_eq!(step(0.02), step(4.9));
+    assert_eq!(step(5.0), since + EMPTY_STEP * 2);
 }

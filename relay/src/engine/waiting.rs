@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use poterne_protocol::mailbox::MailboxId;
-use poterne_protocol::op::{Answer, Request};
+use poterne_protocol::op::Request;
 use tokio::sync::oneshot;
+
+use super::Told;
 
 /// A fetch that waits.
 pub(super) struct Waiter {
     pub(super) request: Request,
-    pub(super) answer: oneshot::Sender<Answer>,
+    pub(super) answer: oneshot::Sender<Told>,
     /// When it is answered as it is.
     pub(super) until: Instant,
 }
