@@ -6,6 +6,7 @@
 //! of its own least time. Under a flood no group is small by itself, so that one is made small from time to time, to
 //! learn that.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// What a group should take at most: a request waits for one that is under way, and for its own.
@@ -20,6 +21,8 @@ const LEAST: usize = 64;
 const STEP: usize = 8;
 /// Requests of a group that takes about the least time.
 const FEW: usize = 4;
+/// Small groups that are remembered: a disk that zeros a segment beside them slows down half of those, and more in a row.
+const BELIEVED: usize = 8;
 /// Groups after which one is made so small, where they take long: some seconds, of which it costs a hundredth.
 const UNKNOWN: u32 = 64;
 
@@ -28,8 +31,8 @@ const UNKNOWN: u32 = 64;
 pub(super) struct Pace {
     most: usize,
     limit: usize,
-    /// The least time that a group takes.
-    base: Option<Duration>,
+    /// What the last small groups took, and larger ones that took less: the least of it is what a group takes at least.
+    least: VecDeque<Duration>,
     /// Groups since the last small one.
     large: u32,
     is_slow: bool,
@@ -38,7 +41,7 @@ pub(super) struct Pace {
 impl Pace {
     /// Begins with the largest bound.
     pub(super) fn new(most: usize) -> Self {
-        Self { most, limit: most, base: None, large: UNKNOWN, is_slow: false }
+        Self { most, limit: most, least: VecDeque::new(), large: UNKNOWN, is_slow: false }
     }
 
     /// Puts that may wait.
@@ -65,15 +68,22 @@ impl Pace {
     }
 
     fn target(&self) -> Duration {
-        GROUP_TIME.max(self.base.unwrap_or_default() * BASES)
+        GROUP_TIME.max(self.base().unwrap_or_default() * BASES)
     }
 
-    /// No group takes less than the least time, and a small one hardly more. One that took long may have been unlucky,
-    /// so that what is known doubles at most.
+    /// The least time that a group takes.
+    fn base(&self) -> Option<Duration> {
+        self.least.iter().min().copied()
+    }
+
+    /// No group takes less than the least time, and a small one hardly more, unless it is unlucky: some of them must have
+    /// taken longer before the disk is believed to be slower.
     fn learn_base(&mut self, size: usize, took: Duration) {
-        let base = self.base.map_or(took, |base| base.min(took));
         let is_small = size <= FEW;
-        self.base = Some(if is_small { took.min(self.base.unwrap_or(took) * 2) } else { base });
+        if is_small || self.base().is_none_or(|base| took < base) {
+            self.least.truncate(BELIEVED - 1);
+            self.least.push_front(took);
+        }
         self.large = if is_small { 0 } else { self.large.saturating_add(1) };
     }
 }
@@ -130,6 +140,15 @@ mod tests {
         let limit = flood(&mut pace, 20.0, 1.0);
         assert!((70..=110).contains(&limit), "{limit}");
         assert_eq!(flood(&mut pace, 0.2, 0.01), MOST);
+    }
+
+    #[test]
+    fn some_unlucky_groups_are_not_believed() {
+        let mut pace = Pace::new(MOST);
+        let limit = flood(&mut pace, 20.0, 1.0);
+        (0..BELIEVED - 1).for_each(|_| pace.note(1, millis(500.0)));
+        assert_eq!(pace.base(), Some(millis(24.0)));
+        assert!(flood(&mut pace, 20.0, 1.0).abs_diff(limit) <= limit / 2);
     }
 
     #[test]
