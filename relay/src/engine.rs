@@ -236,7 +236,7 @@ impl<S: Store> Worker<S> {
     fn end_group(&mut self) {
         let Some(UnderWay { group, since }) = self.under_way.take() else { return };
         let committed = self.relay.end_commit();
-        self.pace.note(group.len(), since.elapsed());
+        self.note(&group, since.elapsed());
         let is_enough = |staged: usize| staged >= group.len() / 2;
         if !is_enough(self.staged.len()) {
             let come = self.inbox.take(self.room());
@@ -246,6 +246,14 @@ impl<S: Store> Worker<S> {
             self.begin_group();
         }
         self.answer_all(group, committed);
+    }
+
+    /// A group without puts may have had nothing to write, and tells nothing of the disk.
+    fn note(&mut self, group: &[Decided], took: Duration) {
+        let puts = group.iter().filter(|one| one.pending.arrived_in().is_some()).count();
+        if puts > 0 {
+            self.pace.note(puts, took);
+        }
     }
 
     fn answer_all(&mut self, group: Vec<Decided>, committed: Result<(), CommitError>) {
@@ -313,7 +321,7 @@ impl<S: Store> Worker<S> {
         while !self.staged.is_empty() {
             let (group, since) = (self.take_group(), Instant::now());
             let committed = self.relay.commit();
-            self.pace.note(group.len(), since.elapsed());
+            self.note(&group, since.elapsed());
             self.answer_all(group, committed);
         }
         // Makes durable what damaged records have staged, so that nothing is.

@@ -41,7 +41,9 @@ fn a_relay_that_is_asked_for_more_than_its_disk_takes_keeps_its_pace() {
     stage.relay.set("segment_mib", SLOW_SEGMENT_MIB).wrap_in(&words).run();
     let address = stage.relay.address().to_owned();
     let few = Load { producers: 512, ..load(&address, 1) };
-    let capacity = clean(few.drive(&[format!("saturate:{secs}")])).phases[0].goodput;
+    // The relay learns in the first of them what its disk takes.
+    let saturated = clean(few.drive(&[0, 1].map(|_| format!("saturate:{secs}"))));
+    let capacity = saturated.phases[1].goodput;
     let rated = |name: &str, times: f64, secs: u64| format!("{name}:{:.0}:{secs}", times * capacity);
     let mut phases = vec![rated("steady", FULL, secs)];
     let times = if is_soak() { &TIMES[..] } else { &TIMES[1..2] };
