@@ -2,7 +2,7 @@
 //!
 //! A disk that is slower than what comes makes each group larger and each wait longer, until clients give up on
 //! requests that are carried out all the same. So the bound follows what groups take: it shrinks in proportion when one
-//! took too long, and grows by steps when one was quick. A disk that is slow however small the group is gets a multiple
+//! took too long, and grows by steps when one was quick or used it well. A disk that is slow however small the group is gets a multiple
 //! of its own least time. Under a flood no group is small by itself, so that one is made small from time to time, to
 //! learn that.
 
@@ -24,7 +24,7 @@ const QUICK: Duration = Duration::from_millis(5);
 /// Puts that may wait on any other disk until groups have shown that it takes more: what it would do with a flood does not
 /// show in groups of some.
 const UNPROVEN: usize = 128;
-/// By which part the bound grows.
+/// By which part the bound grows, and what nobody uses of it is let go of.
 const STEP: usize = 8;
 /// Requests of a group that takes about the least time.
 const FEW: usize = 4;
@@ -73,7 +73,7 @@ impl Pace {
         } else if took < QUICK || is_in_use && took.mul_f64(1.0 + 1.0 / STEP as f64) < target {
             self.limit = (self.limit + self.limit / STEP).min(self.most);
         } else if !is_in_use {
-            self.limit = self.limit.min(UNPROVEN);
+            self.limit = (self.limit - self.limit / STEP).max(self.limit.min(UNPROVEN));
         }
         self.is_slow = took > GROUP_TIME;
     }
