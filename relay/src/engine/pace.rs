@@ -2,9 +2,9 @@
 //!
 //! A disk that is slower than what comes makes each group larger and each wait longer, until clients give up on
 //! requests that are carried out all the same. So the bound follows what groups take: it shrinks in proportion when one
-//! took too long, and grows by steps when one was quick or used it well. A disk that is slow however small the group is gets a multiple
-//! of its own least time. Under a flood no group is small by itself, so that one is made small from time to time, to
-//! learn that.
+//! took too long, and grows by steps when one was quick or used it well. A disk that is slow however small the group is
+//! gets a multiple of its own least time. Under a flood no group is small by itself, so that one is made small from time
+//! to time, to learn that.
 
 use std::collections::VecDeque;
 use std::time::Duration;
