@@ -427,6 +427,15 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn only_deletions_and_losses_end_positions() {
+        let deletion = |position| Deletion { position: Position(position), id: EnvelopeId([7; 16]) };
+        let deleted = Change::Deleted { deletions: vec![deletion(4), deletion(2)], day: Day(1) };
+        assert!(deleted.ended().eq([Position(4), Position(2)]));
+        assert!(Change::Lost { position: Position(3) }.ended().eq([Position(3)]));
+        assert_eq!(Change::Paid { until: Day(9) }.ended().count(), 0);
+    }
+
+    #[test]
     fn a_deletion_of_nothing_or_of_too_much_is_refused() {
         for count in [0, DELETIONS_MAX as u8 + 1] {
             let bytes = [&[1, DELETED, 0, 0, 0, 0, count][..], &[0; DELETION_BYTES * 16]].concat();
