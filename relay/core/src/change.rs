@@ -427,6 +427,13 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn the_longest_change_deletes_as_much_as_it_may() {
+        let deletion = Deletion { position: Position(9), id: EnvelopeId([7; 16]) };
+        let longest = Change::Deleted { deletions: vec![deletion; DELETIONS_MAX], day: Day(1) };
+        assert_eq!(longest.encode().len(), CHANGE_BYTES_MAX);
+    }
+
+    #[test]
     fn only_deletions_and_losses_end_positions() {
         let deletion = |position| Deletion { position: Position(position), id: EnvelopeId([7; 16]) };
         let deleted = Change::Deleted { deletions: vec![deletion(4), deletion(2)], day: Day(1) };

@@ -324,7 +324,10 @@ pub(crate) mod tests {
         state.apply(&arrival(0, 1, 10, 40));
         for number in [2, 1] {
             state.apply(&numbered(number));
-            assert_eq!(state.opened().map(|opened| opened.next_number(Position(0))), Some(3));
+            let opened = state.opened().expect("it was opened");
+            assert_eq!(opened.next_number(Position(0)), 3);
+            assert_eq!(opened.number_of(Position(0), &ClaimId([2; 16])), Some(2));
+            assert_eq!(opened.number_of(Position(0), &ClaimId([1; 16])), None);
         }
         state.apply(&Change::deleted(Position(0), EnvelopeId([1; 16]), Day(11)));
         state.apply(&numbered(2));
