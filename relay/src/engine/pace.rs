@@ -20,7 +20,7 @@ const BASES: u32 = 4;
 /// Requests that may wait however slow the disk is.
 const LEAST: usize = 64;
 /// A group that took less says that the disk is not what anybody waits for.
-const QUICK: Duration = Duration::from_millis(5);
+const QUICK: Duration = Duration::from_millis(25);
 /// Puts that may wait on any other disk until groups have shown that it takes more: what it would do with a flood does not
 /// show in groups of some.
 const UNPROVEN: usize = 128;
