@@ -22,6 +22,7 @@ pub mod log;
 pub mod medium;
 pub mod mirror;
 pub mod open;
+pub mod overlay;
 pub mod page;
 pub mod plan;
 pub mod record;

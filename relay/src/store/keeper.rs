@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 
 use super::checkpoint::Checkpoint;
 use super::index::{Index, IndexError};
+use super::overlay::Overlay;
 use super::page::{PAGE_BYTES, PageNumber};
 use super::recover::retire;
-use super::rows::{BUCKETS, Overlay, Row};
+use super::rows::{BUCKETS, Row};
 use super::shared::Shared;
 use super::spares::{RESERVED_SPARES, Segment, zero};
 
@@ -173,7 +174,7 @@ impl Shared {
     }
 
     fn bring(&self, cut: &Cut) -> Result<(), SettleError> {
-        let mut changes = cut.overlay.iter().map(|(row, there)| (*row, *there));
+        let mut changes = cut.overlay.iter();
         loop {
             let batch: Vec<(Row, bool)> = changes.by_ref().take(INDEX_BATCH_ROWS).collect();
             if batch.is_empty() {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use super::index::{Index, IndexError};
 use super::mirror::Mirror;
+use super::overlay::{Bucket, Overlay};
 use super::page::Address;
 use super::record::Owner;
 
@@ -36,8 +37,6 @@ impl From<&Owner> for OwnerKey {
 
 /// A standing record of an owner.
 pub type Row = (OwnerKey, Address);
-/// Rows with what became of each: true added, false dropped.
-pub type Overlay = BTreeMap<Row, bool>;
 
 /// The rows of the store.
 pub struct Rows {
@@ -94,16 +93,16 @@ impl Rows {
     pub fn drop(&mut self, row: Row) {
         self.count(&row, false);
         match self.active.get(&row) {
-            Some(true) if self.unseen => drop(self.active.remove(&row)),
-            _ => drop(self.active.insert(row, false)),
+            Some(true) if self.unseen => self.active.remove(&row),
+            _ => self.active.insert(row, false),
         }
     }
 
     /// Whether a row is there.
     pub fn contains(&mut self, row: &Row) -> Result<bool, IndexError> {
-        let frozen = self.frozen.as_ref().and_then(|frozen| frozen.get(row));
-        match self.active.get(row).or(frozen) {
-            Some(there) => Ok(*there),
+        let frozen = || self.frozen.as_ref().and_then(|frozen| frozen.get(row));
+        match self.active.get(row).or_else(frozen) {
+            Some(there) => Ok(there),
             None => {
                 self.check(bucket(&row.0))?;
                 self.mirror.contains(row).map_or_else(|| self.index.contains(row), Ok)
@@ -114,12 +113,11 @@ impl Rows {
     /// The rows of an owner, in the order of their addresses.
     pub fn of(&mut self, owner: &OwnerKey) -> Result<Vec<Address>, IndexError> {
         self.check(bucket(owner))?;
-        let range = (*owner, Address::from_number(0))..=(*owner, Address::from_number(u64::MAX));
         let known = self.mirror.of(owner).map(|found| found.collect());
         let known = known.map_or_else(|| self.index.of(owner), Ok)?;
         let mut rows: BTreeMap<Address, bool> = known.into_iter().map(|address| (address, true)).collect();
         for overlay in self.overlays() {
-            rows.extend(overlay.range(range.clone()).map(|((_, address), there)| (*address, *there)));
+            rows.extend(overlay.of(owner));
         }
         Ok(rows.into_iter().filter_map(|(address, there)| there.then_some(address)).collect())
     }
@@ -137,7 +135,7 @@ impl Rows {
     /// Sets the overlay aside to be brought into the index. [`Rows::thawed`] must come before the next.
     pub fn freeze(&mut self) -> Frozen {
         assert!(self.frozen.is_none(), "one overlay is frozen at a time");
-        let overlay = Arc::new(std::mem::take(&mut self.active));
+        let overlay = Arc::new(std::mem::replace(&mut self.active, Overlay::new()));
         self.frozen = Some(overlay.clone());
         self.unseen = true;
         Frozen { overlay, digests: self.digests.clone() }
@@ -146,9 +144,8 @@ impl Rows {
     /// The rows of some buckets of the frozen overlay are in the index. All are told of before [`Rows::thawed`].
     pub fn brought(&mut self, frozen: &Overlay, buckets: Range<usize>) {
         for bucket in buckets {
-            let (first, last) = bounds(bucket);
             let changes: Vec<(Row, bool)> =
-                frozen.range(first..=last).map(|(row, there)| (*row, *there)).collect();
+                frozen.bucket(bucket).iter().map(|(row, there)| (*row, *there)).collect();
             if !changes.is_empty() {
                 self.mirror.bring(bucket, &changes);
             }
@@ -163,7 +160,7 @@ impl Rows {
     /// The frozen overlay could not be brought into the index: it counts as unseen again.
     pub fn refrozen(&mut self) {
         let Some(frozen) = self.frozen.take() else { return };
-        let newer = std::mem::take(&mut self.active);
+        let newer = std::mem::replace(&mut self.active, Overlay::new());
         self.active = Arc::unwrap_or_clone(frozen);
         self.active.extend(newer);
         self.unseen = false;
@@ -197,10 +194,9 @@ impl Rows {
             return Ok(());
         }
         let held = self.index.in_bucket(bucket)?;
-        let (first, last) = bounds(bucket);
-        let mut changes = Overlay::new();
+        let mut changes = Bucket::new();
         for overlay in self.overlays() {
-            changes.extend(overlay.range(first..=last).map(|(row, there)| (*row, *there)));
+            changes.extend(overlay.bucket(bucket));
         }
         let unchanged = held.iter().filter(|row| !changes.contains_key(row));
         let added = changes.iter().filter(|(_, there)| **there).map(|(row, _)| row);
@@ -261,7 +257,7 @@ mod tests {
     /// Brings all that waits into the index.
     fn settle(index: &MemoryIndex, rows: &mut Rows) {
         let frozen = rows.freeze();
-        let changes: Vec<(Row, bool)> = frozen.overlay.iter().map(|(row, there)| (*row, *there)).collect();
+        let changes: Vec<(Row, bool)> = frozen.overlay.iter().collect();
         index.apply(&changes).expect("applies");
         rows.brought(&frozen.overlay, 0..BUCKETS);
         rows.thawed();
