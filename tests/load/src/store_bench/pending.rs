@@ -21,7 +21,8 @@ use crate::system::{disk_bytes, resident_bytes};
 const PRODUCERS: usize = 512;
 const RUN: u64 = 99;
 
-/// `pend FOLDER PUTS`: fills, tells, and waits for the end of its standard input.
+/// `pend FOLDER PUTS`: fills, tells, and waits for the end of its standard input. What a slow or full disk refuses is not
+/// put again: the answer says how many wait.
 pub fn fill_child(words: &[&str]) -> anyhow::Result<()> {
     let [folder, puts] = words else { bail!("pend FOLDER PUTS") };
     let puts = number(puts)?;
@@ -36,10 +37,12 @@ pub fn fill_child(words: &[&str]) -> anyhow::Result<()> {
     let setup = Setup { producers: PRODUCERS, mailboxes, work: Work::Put, phases, payloads };
     let before = resident_bytes()?;
     let outcome = runtime.block_on(run(std::slice::from_ref(&target), &setup));
-    ensure!(outcome.verdict.acknowledged == puts, "not all puts were stored: {}", outcome.to_text());
+    let verdict = &outcome.verdict;
+    ensure!(verdict.acknowledged + verdict.refused == puts, "puts have no answer: {}", outcome.to_text());
     let behind = shared.inner().rows.waiting();
     tell(&json!({
         "puts": outcome.phases[0].to_json(),
+        "refused": verdict.refused,
         "rows_behind": behind,
         "resident_bytes": resident_bytes()?.saturating_sub(before),
     }));
@@ -47,10 +50,11 @@ pub fn fill_child(words: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `reopen FOLDER PUTS`: opens, serves one mailbox, and tells how long that took; then serves all of them.
+/// `reopen FOLDER PUTS WAIT`: opens, serves one mailbox, and tells how long that took; then serves all of them, in which
+/// WAIT must wait.
 pub fn reopen_child(words: &[&str]) -> anyhow::Result<()> {
-    let [folder, puts] = words else { bail!("reopen FOLDER PUTS") };
-    let puts = number(puts)?;
+    let [folder, puts, wait] = words else { bail!("reopen FOLDER PUTS WAIT") };
+    let (puts, wait) = (number(puts)?, number(wait)?);
     let (payloads, mailboxes) = (Arc::new(Payloads::of_run(RUN)), Sizes::mailboxes(puts));
     let named = Arc::new(Mailboxes::of_run(RUN, mailboxes, &PIN));
     let harness = resident_bytes()?;
@@ -64,7 +68,7 @@ pub fn reopen_child(words: &[&str]) -> anyhow::Result<()> {
     let serving_secs = began.elapsed().as_secs_f64();
     ensure!(first > 0, "the first mailbox is empty after reopening");
     let found: u64 = (0..mailboxes).map(fetch).sum();
-    ensure!(found == puts, "{found} of {puts} envelopes are there after reopening");
+    ensure!(found == wait, "{found} of {wait} envelopes are there after reopening");
     let waiting = shared.inner().rows.waiting();
     tell(&json!({
         "serving_secs": serving_secs,

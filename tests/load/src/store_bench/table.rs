@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 
 use anyhow::Context as _;
+use poterne_load::payload::PAYLOAD_BYTES;
 use serde_json::Value;
 
 use crate::children::{ask, get, start};
@@ -149,16 +150,22 @@ fn pending(folder: &Path, puts: u64) -> anyhow::Result<Vec<String>> {
     child.kill()?;
     child.wait()?;
     let filled: Value = serde_json::from_str(&line).context("the answer of the filling process")?;
-    let killed = ask(&["reopen", &store, &puts_word])?;
-    let ended = ask(&["reopen", &store, &puts_word])?;
+    let refused = get(&filled, "/refused")? as u64;
+    if refused > 0 {
+        eprintln!("{refused} of them were refused; what follows is of the others");
+    }
+    let wait = puts - refused;
+    let wait_word = wait.to_string();
+    let killed = ask(&["reopen", &store, &puts_word, &wait_word])?;
+    let ended = ask(&["reopen", &store, &puts_word, &wait_word])?;
     let emptied = ask(&["empty", &store, &puts_word])?;
     let mib_per_million = |answer: &Value| -> anyhow::Result<f64> {
-        Ok(get(answer, "/resident_bytes")? / f64::from(1 << 20) * 1e6 / puts as f64)
+        Ok(get(answer, "/resident_bytes")? / f64::from(1 << 20) * 1e6 / wait as f64)
     };
     let mib = |path: &str| -> anyhow::Result<f64> { Ok(get(&emptied, path)? / f64::from(1 << 20)) };
-    let share = get(&emptied, "/left_beside_spares_bytes")? / (puts * 4096) as f64 * 100.0;
+    let share = get(&emptied, "/left_beside_spares_bytes")? / (wait * PAYLOAD_BYTES as u64) as f64 * 100.0;
     Ok(vec![
-        format!("| {puts} waiting: put at | {:.0}/s | | |", get(&filled, "/puts/acknowledged_per_sec")?),
+        format!("| {wait} waiting: put at | {:.0}/s | | |", get(&filled, "/puts/acknowledged_per_sec")?),
         format!("| serving after SIGKILL | {:.2} s | | at most 2 s |", get(&killed, "/serving_secs")?),
         format!("| serving after an orderly end | {:.2} s | | at most 2 s |", get(&ended, "/serving_secs")?),
         format!("| memory per million, while put | {:.0} MiB | | at most 150 |", mib_per_million(&filled)?),
