@@ -59,7 +59,6 @@ const PARSERS: &[&str] = &[
     "protocol/src/inner/fields.rs",
     "protocol/src/inner/request.rs",
     "relay/core/src/change.rs",
-    "relay/core/src/state/codec.rs",
     "relay/src/config/load.rs",
     "relay/src/store/block.rs",
     "relay/src/store/checkpoint.rs",

@@ -68,6 +68,10 @@ impl<K: Copy + Ord, V> SmallMap<K, V> {
             Shape::Few(list) => match search(list, &key) {
                 Ok(at) => Some(core::mem::replace(&mut list[at].1, value)),
                 Err(at) => {
+                    if list.len() == list.capacity() {
+                        // Twice as much, as a list grows by itself, would be idle in most of a million mailboxes.
+                        list.reserve_exact(1 + list.len() / 4);
+                    }
                     list.insert(at, (key, value));
                     None
                 }

@@ -1,58 +1,50 @@
 //! States of mailboxes that were touched lately. What leaves is read from the log again when it is needed.
 //!
-//! Two tiers, so that a million small mailboxes take some hundred bytes each: states as they are, and behind them states
-//! packed into their bytes. Each tier has two generations: when the young one has grown to its bound, the old one is let
-//! go of whole. That costs a look-up nothing to keep the order in, and keeps what is touched often.
+//! There are two generations: when the young one has grown to its bound, the old one is let go of whole. That costs a
+//! look-up nothing to keep the order in, and keeps what is touched often. Letting go is done a little at each commit,
+//! because giving back tens of thousands of states at once takes as long as some commits.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 use std::mem::take;
 
 use poterne_protocol::mailbox::MailboxId;
-use poterne_relay_core::state::MailboxState;
+use poterne_relay_core::state::{MailboxState, Opened};
 
-/// Bytes that a state is reckoned at, its own and those of each id that it remembers.
-const STATE_BYTES: usize = 320;
-const ID_BYTES: usize = 96;
-/// Bytes that a packed state is reckoned at beside its own.
-const PACKED_BYTES: usize = 72;
-/// The part of the bound that one generation of states as they are may take, and one of packed states.
-const STATES_PART: usize = 8;
-const PACKED_PART: usize = 3;
+/// Bytes that a state is reckoned at: its own with its place in a map, and those of each id and claim that it remembers.
+const STATE_BYTES: usize = 192;
+const ID_BYTES: usize = 48;
+const CLAIM_BYTES: usize = 160;
+/// States that are let go of at each commit: many more than a commit adds, so that they are gone before the next
+/// generation is.
+const LET_GO: usize = 4096;
 
 /// States of mailboxes.
 pub struct Cache {
-    bound: usize,
+    /// Bytes that a generation may take.
+    generation: usize,
     young: HashMap<MailboxId, MailboxState>,
     old: HashMap<MailboxId, MailboxState>,
+    /// A generation that is being let go of.
+    leaving: hash_map::IntoIter<MailboxId, MailboxState>,
     /// Bytes that the young are reckoned at.
     young_bytes: usize,
-    packed: HashMap<MailboxId, Box<[u8]>>,
-    old_packed: HashMap<MailboxId, Box<[u8]>>,
-    packed_bytes: usize,
 }
 
 impl Cache {
     /// An empty cache of at most about `bound` bytes.
     pub fn new(bound: usize) -> Self {
         Self {
-            bound,
+            generation: bound / 2,
             young: HashMap::new(),
             old: HashMap::new(),
+            leaving: HashMap::new().into_iter(),
             young_bytes: 0,
-            packed: HashMap::new(),
-            old_packed: HashMap::new(),
-            packed_bytes: 0,
         }
     }
 
     /// A state, if it is here.
-    pub fn get(&self, id: &MailboxId) -> Option<Cow<'_, MailboxState>> {
-        if let Some(state) = self.young.get(id).or_else(|| self.old.get(id)) {
-            return Some(Cow::Borrowed(state));
-        }
-        let packed = self.packed.get(id).or_else(|| self.old_packed.get(id))?;
-        MailboxState::decode(packed).ok().map(Cow::Owned)
+    pub fn get(&self, id: &MailboxId) -> Option<&MailboxState> {
+        self.young.get(id).or_else(|| self.old.get(id))
     }
 
     /// Takes a state out, if it is here.
@@ -60,7 +52,7 @@ impl Cache {
         let young = self.young.remove(id).inspect(|state| {
             self.young_bytes = self.young_bytes.saturating_sub(bytes(state));
         });
-        young.or_else(|| self.old.remove(id)).or_else(|| self.unpack(id))
+        young.or_else(|| self.old.remove(id))
     }
 
     /// Takes a state in.
@@ -76,36 +68,24 @@ impl Cache {
 
     /// Lets go of all.
     pub fn clear(&mut self) {
-        *self = Self::new(self.bound);
+        *self = Self::new(2 * self.generation);
     }
 
-    /// Packs and lets go of what is too much. Once for each commit: what is let go of was not touched since the last
-    /// two, so that nothing that is staged or under way goes.
+    /// Lets go of what is too much. Once for each commit: what is let go of was not touched since the last two, so that
+    /// nothing that is staged or under way goes.
     pub fn trim(&mut self) {
-        if self.young_bytes <= self.bound / STATES_PART {
-            return;
+        self.leaving.by_ref().take(LET_GO).for_each(drop);
+        if self.young_bytes > self.generation {
+            let old = std::mem::replace(&mut self.old, take(&mut self.young));
+            self.leaving = old.into_iter();
+            self.young_bytes = 0;
         }
-        let leaving = std::mem::replace(&mut self.old, take(&mut self.young));
-        self.young_bytes = 0;
-        for (id, state) in leaving {
-            let packed = state.encode().into_boxed_slice();
-            self.packed_bytes += PACKED_BYTES + packed.len();
-            self.packed.insert(id, packed);
-        }
-        if self.packed_bytes > self.bound / PACKED_PART {
-            self.old_packed = take(&mut self.packed);
-            self.packed_bytes = 0;
-        }
-    }
-
-    fn unpack(&mut self, id: &MailboxId) -> Option<MailboxState> {
-        let packed = self.packed.remove(id).or_else(|| self.old_packed.remove(id))?;
-        MailboxState::decode(&packed).ok()
     }
 }
 
 fn bytes(state: &MailboxState) -> usize {
-    STATE_BYTES + ID_BYTES * state.ids()
+    let claims = state.opened().map_or(0, Opened::claims);
+    STATE_BYTES + ID_BYTES * state.ids() + CLAIM_BYTES * claims
 }
 
 #[cfg(test)]
@@ -127,7 +107,7 @@ mod tests {
 
     #[test]
     fn what_is_touched_stays_and_what_is_not_goes() {
-        let mut cache = Cache::new(40 * STATE_BYTES);
+        let mut cache = Cache::new(16 * STATE_BYTES);
         for number in 0..=255 {
             cache.insert(id(number), paid(number.into()));
             cache.trim();
@@ -136,19 +116,27 @@ mod tests {
             cache.insert(id(0), touched);
         }
         assert!(cache.get(&id(50)).is_none());
-        assert!(cache.young.len() + cache.old.len() < 20);
+        assert!(cache.young.len() + cache.old.len() <= 16 + 2);
     }
 
     #[test]
-    fn a_packed_state_is_what_it_was() {
-        let mut cache = Cache::new(80 * STATE_BYTES);
-        for number in 0..60 {
-            cache.insert(id(number), paid(number.into()));
+    fn what_is_too_much_leaves_a_little_at_each_commit() {
+        let mut cache = Cache::new(4 * LET_GO * STATE_BYTES);
+        let many = |first: usize| {
+            (first..first + 2 * LET_GO + 1).map(|number| {
+                let mut id = [0; 32];
+                id[..8].copy_from_slice(&number.to_le_bytes());
+                MailboxId(id)
+            })
+        };
+        for first in [0, 1 << 20] {
+            many(first).for_each(|id| cache.insert(id, paid(1)));
             cache.trim();
         }
-        assert!(cache.packed.contains_key(&id(30)));
-        assert_eq!(cache.get(&id(30)).as_deref(), Some(&paid(30)));
-        assert_eq!(cache.take(&id(30)), Some(paid(30)));
-        assert!(cache.get(&id(30)).is_none());
+        assert_eq!(cache.leaving.len(), 2 * LET_GO + 1);
+        cache.trim();
+        assert_eq!(cache.leaving.len(), LET_GO + 1);
+        assert!(many(0).all(|id| cache.get(&id).is_none()));
+        assert!(many(1 << 20).all(|id| cache.get(&id).is_some()));
     }
 }

@@ -339,7 +339,7 @@ fn lasts(change: &Change, today: Day) -> Option<Day> {
 impl Store for EmbeddedStore {
     fn load(&self, id: &MailboxId) -> Result<Cow<'_, MailboxState>, LoadError> {
         if let Some(state) = self.cache.get(id) {
-            return Ok(state);
+            return Ok(Cow::Borrowed(state));
         }
         if let Some(state) = self.read.borrow().get(id) {
             return Ok(Cow::Owned(state.clone()));
