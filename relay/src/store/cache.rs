@@ -1,12 +1,11 @@
 //! States of mailboxes that were touched lately. What leaves is read from the log again when it is needed.
 //!
-//! There are two generations: when the young one has grown to its bound, the old one is let go of whole. That costs a
-//! look-up nothing to keep the order in, and keeps what is touched often. Letting go is done a little at each commit,
-//! because giving back tens of thousands of states at once takes as long as some commits.
+//! Where there is too much, a few neighbours are looked at and the one that was touched longest ago leaves: nearly the
+//! oldest of all, without an order that every look-up would have to keep.
 
-use std::collections::{HashMap, hash_map};
-use std::mem::take;
+use std::cell::Cell;
 
+use indexmap::IndexMap;
 use poterne_protocol::mailbox::MailboxId;
 use poterne_relay_core::state::{MailboxState, Opened};
 
@@ -14,71 +13,88 @@ use poterne_relay_core::state::{MailboxState, Opened};
 const STATE_BYTES: usize = 192;
 const ID_BYTES: usize = 48;
 const CLAIM_BYTES: usize = 160;
-/// States that are let go of at each commit: many more than a commit adds, so that they are gone before the next
-/// generation is.
-const LET_GO: usize = 4096;
+/// States that are looked at for each that leaves.
+const LOOKED_AT: usize = 8;
+/// Commits for which a state stays that was touched: it may be staged or under way.
+const KEPT_COMMITS: u64 = 2;
 
 /// States of mailboxes.
 pub struct Cache {
-    /// Bytes that a generation may take.
-    generation: usize,
-    young: HashMap<MailboxId, MailboxState>,
-    old: HashMap<MailboxId, MailboxState>,
-    /// A generation that is being let go of.
-    leaving: hash_map::IntoIter<MailboxId, MailboxState>,
-    /// Bytes that the young are reckoned at.
-    young_bytes: usize,
+    bound: usize,
+    states: IndexMap<MailboxId, Cached>,
+    /// Bytes that they are reckoned at.
+    bytes: usize,
+    /// Where it is looked next for what leaves.
+    hand: usize,
+    /// Commits so far.
+    commits: u64,
+}
+
+struct Cached {
+    state: MailboxState,
+    /// The number of commits when it was touched.
+    touched: Cell<u64>,
 }
 
 impl Cache {
     /// An empty cache of at most about `bound` bytes.
     pub fn new(bound: usize) -> Self {
-        Self {
-            generation: bound / 2,
-            young: HashMap::new(),
-            old: HashMap::new(),
-            leaving: HashMap::new().into_iter(),
-            young_bytes: 0,
-        }
+        Self { bound, states: IndexMap::new(), bytes: 0, hand: 0, commits: 0 }
     }
 
     /// A state, if it is here.
     pub fn get(&self, id: &MailboxId) -> Option<&MailboxState> {
-        self.young.get(id).or_else(|| self.old.get(id))
+        let cached = self.states.get(id)?;
+        cached.touched.set(self.commits);
+        Some(&cached.state)
     }
 
     /// Takes a state out, if it is here.
     pub fn take(&mut self, id: &MailboxId) -> Option<MailboxState> {
-        let young = self.young.remove(id).inspect(|state| {
-            self.young_bytes = self.young_bytes.saturating_sub(bytes(state));
-        });
-        young.or_else(|| self.old.remove(id))
+        let Cached { state, .. } = self.states.swap_remove(id)?;
+        self.bytes -= bytes(&state);
+        Some(state)
     }
 
     /// Takes a state in.
     pub fn insert(&mut self, id: MailboxId, state: MailboxState) {
-        self.young_bytes += bytes(&state);
-        self.young.insert(id, state);
-    }
-
-    /// Lets go of one state.
-    pub fn forget(&mut self, id: &MailboxId) {
-        while self.take(id).is_some() {}
+        self.bytes += bytes(&state);
+        let cached = Cached { state, touched: Cell::new(self.commits) };
+        let before = self.states.insert(id, cached);
+        self.bytes -= before.map_or(0, |before| bytes(&before.state));
     }
 
     /// Lets go of all.
     pub fn clear(&mut self) {
-        *self = Self::new(2 * self.generation);
+        *self = Self { commits: self.commits, ..Self::new(self.bound) };
     }
 
-    /// Lets go of what is too much. Once for each commit: what is let go of was not touched since the last two, so that
-    /// nothing that is staged or under way goes.
+    /// Lets go of what is too much. Once for each commit; what was touched just now is let go of at a later one.
     pub fn trim(&mut self) {
-        self.leaving.by_ref().take(LET_GO).for_each(drop);
-        if self.young_bytes > self.generation {
-            let old = std::mem::replace(&mut self.old, take(&mut self.young));
-            self.leaving = old.into_iter();
-            self.young_bytes = 0;
+        self.commits += 1;
+        let mut has_turned = false;
+        while self.bytes > self.bound {
+            match self.leaves() {
+                Some(index) => self.remove(index),
+                None if has_turned => return,
+                // What is taken in comes to the end: the oldest stand at the beginning.
+                None => (self.hand, has_turned) = (0, true),
+            }
+        }
+    }
+
+    /// Which state leaves next. None at the end of all, and where all that are looked at were touched just now.
+    fn leaves(&mut self) -> Option<usize> {
+        let looked_at = self.hand..(self.hand + LOOKED_AT).min(self.states.len());
+        self.hand = looked_at.end;
+        let touched = |index: &usize| self.states[*index].touched.get();
+        let oldest = looked_at.min_by_key(touched)?;
+        (touched(&oldest) + KEPT_COMMITS <= self.commits).then_some(oldest)
+    }
+
+    fn remove(&mut self, index: usize) {
+        if let Some((_, Cached { state, .. })) = self.states.swap_remove_index(index) {
+            self.bytes -= bytes(&state);
         }
     }
 }
@@ -116,27 +132,27 @@ mod tests {
             cache.insert(id(0), touched);
         }
         assert!(cache.get(&id(50)).is_none());
-        assert!(cache.young.len() + cache.old.len() <= 16 + 2);
+        assert!(cache.states.len() <= 16 + 1);
     }
 
     #[test]
-    fn what_is_too_much_leaves_a_little_at_each_commit() {
-        let mut cache = Cache::new(4 * LET_GO * STATE_BYTES);
-        let many = |first: usize| {
-            (first..first + 2 * LET_GO + 1).map(|number| {
-                let mut id = [0; 32];
-                id[..8].copy_from_slice(&number.to_le_bytes());
-                MailboxId(id)
-            })
-        };
-        for first in [0, 1 << 20] {
-            many(first).for_each(|id| cache.insert(id, paid(1)));
-            cache.trim();
-        }
-        assert_eq!(cache.leaving.len(), 2 * LET_GO + 1);
+    fn what_may_be_under_way_stays_however_much_it_is() {
+        let mut cache = Cache::new(4 * STATE_BYTES);
+        let all_are_there = |cache: &Cache| (0..64).all(|number| cache.get(&id(number)).is_some());
+        (0..64).for_each(|number| cache.insert(id(number), paid(1)));
         cache.trim();
-        assert_eq!(cache.leaving.len(), LET_GO + 1);
-        assert!(many(0).all(|id| cache.get(&id).is_none()));
-        assert!(many(1 << 20).all(|id| cache.get(&id).is_some()));
+        assert!(all_are_there(&cache));
+        (0..32).for_each(|_| cache.trim());
+        assert_eq!(cache.states.len(), 4);
+    }
+
+    #[test]
+    fn what_is_put_in_twice_counts_once() {
+        let mut cache = Cache::new(STATE_BYTES);
+        cache.insert(id(1), paid(1));
+        cache.insert(id(1), paid(2));
+        assert_eq!(cache.bytes, STATE_BYTES);
+        assert_eq!(cache.take(&id(1)), Some(paid(2)));
+        assert_eq!((cache.bytes, cache.take(&id(1))), (0, None));
     }
 }

@@ -311,7 +311,7 @@ impl EmbeddedStore {
 
     fn forget_touched(&mut self, staged: &Staged) {
         for id in &staged.mailboxes {
-            self.cache.forget(id);
+            self.cache.take(id);
             self.read.get_mut().remove(id);
         }
     }
