@@ -21,14 +21,15 @@ pub struct Overlay {
     rows: usize,
 }
 
-impl Overlay {
-    /// One without rows.
-    pub fn new() -> Self {
+impl Default for Overlay {
+    fn default() -> Self {
         Self { buckets: repeat_with(Bucket::new).take(BUCKETS).collect(), rows: 0 }
     }
+}
 
+impl Overlay {
     /// How many rows there are.
-    pub fn len(&self) -> usize {
+    pub fn rows(&self) -> usize {
         self.rows
     }
 
@@ -89,7 +90,7 @@ mod tests {
         fn it_is_a_map_in_the_order_of_its_rows(
             steps in proptest::collection::vec((any_row(), any::<Option<bool>>()), 0..60),
         ) {
-            let (mut overlay, mut map) = (Overlay::new(), Bucket::new());
+            let (mut overlay, mut map) = (Overlay::default(), Bucket::new());
             for ((first, address), step) in steps {
                 let row = (OwnerKey([first; 16]), Address::from_number(address));
                 match step {
@@ -103,7 +104,7 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(overlay.get(&row), map.get(&row).copied());
-                prop_assert_eq!(overlay.len(), map.len());
+                prop_assert_eq!(overlay.rows(), map.len());
                 let same = map.iter().filter(|(other, _)| other.0 == row.0);
                 prop_assert!(overlay.of(&row.0).eq(same.map(|((_, at), there)| (*at, *there))));
             }

@@ -68,7 +68,7 @@ impl Rows {
         assert_eq!(digests.len(), BUCKETS, "one digest for each bucket");
         Self {
             index,
-            active: Overlay::new(),
+            active: Overlay::default(),
             frozen: None,
             digests,
             checked: vec![false; BUCKETS],
@@ -124,7 +124,7 @@ impl Rows {
 
     /// Rows that the index has not seen yet.
     pub fn waiting(&self) -> usize {
-        self.active.len() + self.frozen.as_ref().map_or(0, |frozen| frozen.len())
+        self.active.rows() + self.frozen.as_ref().map_or(0, |frozen| frozen.rows())
     }
 
     /// Whether an overlay is on its way to the index.
@@ -135,7 +135,7 @@ impl Rows {
     /// Sets the overlay aside to be brought into the index. [`Rows::thawed`] must come before the next.
     pub fn freeze(&mut self) -> Frozen {
         assert!(self.frozen.is_none(), "one overlay is frozen at a time");
-        let overlay = Arc::new(std::mem::replace(&mut self.active, Overlay::new()));
+        let overlay = Arc::new(std::mem::take(&mut self.active));
         self.frozen = Some(overlay.clone());
         self.unseen = true;
         Frozen { overlay, digests: self.digests.clone() }
@@ -160,7 +160,7 @@ impl Rows {
     /// The frozen overlay could not be brought into the index: it counts as unseen again.
     pub fn refrozen(&mut self) {
         let Some(frozen) = self.frozen.take() else { return };
-        let newer = std::mem::replace(&mut self.active, Overlay::new());
+        let newer = std::mem::take(&mut self.active);
         self.active = Arc::unwrap_or_clone(frozen);
         self.active.extend(newer);
         self.unseen = false;
