@@ -16,6 +16,8 @@ pub mod target;
 
 #[cfg(feature = "relay")]
 pub mod relay;
+#[cfg(feature = "relay")]
+pub mod system;
 
 pub use outcome::Outcome;
 pub use run::{Setup, Work, run};

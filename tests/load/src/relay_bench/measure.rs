@@ -7,6 +7,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use poterne_load::system::{bytes_written, disk_bytes};
 use serde_json::Value;
 
 use crate::build::Programs;
@@ -41,7 +42,7 @@ pub struct Turn {
     pub p999: f64,
     /// Milliseconds until a put was acknowledged among rounds.
     pub round_p99: f64,
-    /// Bytes written to the disk for a byte put, until all was put.
+    /// Bytes written to the disk for a byte put, until all was put; by whatever the machine did.
     pub written_per_byte: f64,
     /// Bytes of memory after the puts.
     pub memory: f64,
@@ -66,9 +67,9 @@ impl Turn {
         };
         let running = start("server")?;
         let driver = Driver::new(&running, producers, folder);
-        let written_before = running.server.bytes_written();
+        let written_before = bytes_written(folder)?;
         let filled = driver.drive("put", "1", &[("saturate", secs)])?;
-        let written = running.server.bytes_written() - written_before;
+        let written = bytes_written(folder)? - written_before;
         let memory = running.server.memory_bytes();
         let drained = driver.drive("put", "1", &[("drain", DRAIN_SECS)])?;
         // The ledger of the rounds knows nothing of what a drain has left: who was not drained begins anew.
@@ -145,18 +146,4 @@ fn run_within(command: &mut Command, limit: Duration) -> anyhow::Result<bool> {
 
 fn number(answer: &Value, path: &str) -> anyhow::Result<f64> {
     answer.pointer(path).and_then(Value::as_f64).with_context(|| format!("an answer lacks {path}: {answer}"))
-}
-
-fn disk_bytes(folder: &Path) -> anyhow::Result<u64> {
-    use std::os::unix::fs::MetadataExt as _;
-    let mut bytes = 0;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        bytes += match entry.file_type()?.is_dir() {
-            true => disk_bytes(&entry.path())?,
-            // A server may remove a file while we look.
-            false => entry.metadata().map_or(0, |file| file.blocks() * 512),
-        };
-    }
-    Ok(bytes)
 }

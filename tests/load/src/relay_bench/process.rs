@@ -61,15 +61,6 @@ impl Server {
         self.tree().into_iter().map(of).sum()
     }
 
-    /// Bytes that it and its children have caused to be written to disks.
-    pub fn bytes_written(&self) -> u64 {
-        let of = |id: u32| {
-            let text = fs::read_to_string(format!("/proc/{id}/io")).unwrap_or_default();
-            field(&text, "write_bytes:").unwrap_or(0)
-        };
-        self.tree().into_iter().map(of).sum()
-    }
-
     fn tree(&self) -> Vec<u32> {
         let mut tree = vec![self.process.id()];
         let mut next = 0;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, ensure};
 use poterne_load::payload::{PAYLOAD_BYTES, Payloads};
 use poterne_load::relay::{Mailboxes, RelayTarget};
+use poterne_load::system::{bytes_written, disk_bytes};
 use poterne_load::{Setup, Work, run};
 use poterne_relay::store::Config;
 use serde_json::json;
@@ -14,7 +15,6 @@ use serde_json::json;
 use crate::children::{drain_phase, number, puts_phase, tell};
 use crate::open_store::{OpenStore, PIN, await_calm};
 use crate::sizes::Sizes;
-use crate::system::{bytes_written, disk_bytes};
 
 /// Segments beside those of the puts: tables, deletes, copies.
 const MORE_SEGMENTS: u64 = 6;

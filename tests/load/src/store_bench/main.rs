@@ -10,7 +10,6 @@ mod fill;
 mod open_store;
 mod pending;
 mod sizes;
-mod system;
 mod table;
 
 use std::process::ExitCode;

@@ -9,6 +9,7 @@ use anyhow::{bail, ensure};
 use poterne_load::payload::{PAYLOAD_BYTES, Payloads};
 use poterne_load::relay::{Mailboxes, RelayTarget};
 use poterne_load::run::mailbox_of;
+use poterne_load::system::{disk_bytes, resident_bytes};
 use poterne_load::{Setup, Target as _, Work, run};
 use poterne_relay::store::Config;
 use serde_json::json;
@@ -16,7 +17,6 @@ use serde_json::json;
 use crate::children::{drain_phase, number, puts_phase, tell};
 use crate::open_store::{OpenStore, PIN, await_calm, wait_for};
 use crate::sizes::Sizes;
-use crate::system::{disk_bytes, resident_bytes};
 
 const PRODUCERS: usize = 512;
 const RUN: u64 = 99;

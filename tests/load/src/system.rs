@@ -35,7 +35,7 @@ fn field(text: &str, name: &str) -> Option<u64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// Bytes of disk that a folder takes.
+/// Bytes of disk that a folder takes. A file may be removed meanwhile.
 pub fn disk_bytes(folder: &Path) -> anyhow::Result<u64> {
     use std::os::unix::fs::MetadataExt as _;
     let mut bytes = 0;
@@ -43,7 +43,7 @@ pub fn disk_bytes(folder: &Path) -> anyhow::Result<u64> {
         let entry = entry?;
         bytes += match entry.file_type()?.is_dir() {
             true => disk_bytes(&entry.path())?,
-            false => entry.metadata()?.blocks() * 512,
+            false => entry.metadata().map_or(0, |file| file.blocks() * 512),
         };
     }
     Ok(bytes)
