@@ -30,7 +30,8 @@ pub fn resident_bytes() -> anyhow::Result<u64> {
     field(&text, "VmRSS:").map(|kib| kib * 1024).context("/proc/self/status tells no VmRSS")
 }
 
-fn field(text: &str, name: &str) -> Option<u64> {
+/// The number behind a name, which begins a line of what the kernel tells.
+pub fn field(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
 }

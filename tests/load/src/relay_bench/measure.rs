@@ -7,6 +7,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use poterne_load::payload::PAYLOAD_BYTES;
 use poterne_load::system::{bytes_written, disk_bytes};
 use serde_json::Value;
 
@@ -20,7 +21,6 @@ const MAILBOXES: &str = "20000";
 const DRAIN_SECS: u64 = 120;
 /// From that many producers on a system gets its connections for many.
 const MANY: usize = 256;
-const PAYLOAD_BYTES: f64 = 4096.0;
 /// A load generator that takes so much longer than its phases hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
@@ -88,7 +88,7 @@ impl Turn {
             p99: put("p99")?,
             p999: put("p999")?,
             round_p99: number(&rounds, "/phases/0/put_millis/p99")?,
-            written_per_byte: written as f64 / (count * PAYLOAD_BYTES).max(1.0),
+            written_per_byte: written as f64 / (count * PAYLOAD_BYTES as f64).max(1.0),
             memory: memory as f64,
             left: if is_drained { disk_bytes(folder)? as f64 } else { f64::NAN },
         })

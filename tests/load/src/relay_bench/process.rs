@@ -7,6 +7,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use poterne_load::system::field;
 
 /// On a busy machine too; Erlang's runtime begins slowly.
 const READY_WITHIN: Duration = Duration::from_secs(120);
@@ -72,11 +73,6 @@ impl Server {
         }
         tree
     }
-}
-
-fn field(text: &str, name: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-    line.split_whitespace().next()?.parse().ok()
 }
 
 impl Drop for Server {
