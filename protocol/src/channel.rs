@@ -8,6 +8,7 @@
 //! acceptance of an encapsulation has its own answer key. Frames open in the order in which they were sealed: one that
 //! is repeated, left out, moved or changed opens nothing and changes nothing.
 
+mod cipher;
 mod client;
 mod direction;
 mod relay;

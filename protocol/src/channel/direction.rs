@@ -2,11 +2,10 @@
 //!
 //! ChaCha20-Poly1305 (RFC 8439); nonce = counter u64 ‖ four zero bytes, no associated data.
 
-use chacha20poly1305::aead::AeadInOut;
-use chacha20poly1305::{ChaCha20Poly1305, Key, KeyInit, Nonce};
 use zeroize::Zeroizing;
 
 use super::ChannelError;
+use super::cipher::{Cipher, NONCE_BYTES, NotOpened};
 use crate::frame::TAG_BYTES;
 use crate::limits::CHANNEL_FRAMES;
 
@@ -16,22 +15,21 @@ pub(super) struct SealingKey(Direction);
 /// Opens frames, each under the next counter. A frame that does not open does not move the counter.
 pub(super) struct OpeningKey(Direction);
 
-/// Boxed, so that moves leave no copies of the key behind; the cipher wipes its key on drop.
 struct Direction {
-    cipher: Box<ChaCha20Poly1305>,
+    cipher: Cipher,
     next: u64,
 }
 
 impl Direction {
     fn new(key: &[u8; 32]) -> Self {
-        Self { cipher: Box::new(ChaCha20Poly1305::new(&Key::from(*key))), next: 0 }
+        Self { cipher: Cipher::new(key), next: 0 }
     }
 
-    fn nonce(&self) -> Result<Nonce, ChannelError> {
+    fn nonce(&self) -> Result<[u8; NONCE_BYTES], ChannelError> {
         if self.next >= CHANNEL_FRAMES {
             return Err(ChannelError::Exhausted);
         }
-        let mut nonce = Nonce::default();
+        let mut nonce = [0; NONCE_BYTES];
         nonce[..8].copy_from_slice(&self.next.to_le_bytes());
         Ok(nonce)
     }
@@ -54,11 +52,7 @@ impl SealingKey {
         let mut sealed = Vec::with_capacity(front.len() + text.len() + TAG_BYTES);
         sealed.extend_from_slice(front);
         sealed.extend_from_slice(text);
-        let tag = self
-            .0
-            .cipher
-            .encrypt_inout_detached(&nonce, &[], (&mut sealed[front.len()..]).into())
-            .expect("a frame is shorter than the cipher's bound of 256 GiB");
+        let tag = self.0.cipher.seal(nonce, &mut sealed[front.len()..]);
         sealed.extend_from_slice(&tag);
         Ok(sealed)
     }
@@ -82,7 +76,7 @@ impl OpeningKey {
     pub(super) fn open(&mut self, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
         let nonce = self.0.nonce()?;
         let mut text = Zeroizing::new(sealed.to_vec());
-        self.0.cipher.decrypt_in_place(&nonce, &[], &mut *text).map_err(|_| ChannelError::NotOpened)?;
+        self.0.cipher.open(nonce, &mut text).map_err(|NotOpened| ChannelError::NotOpened)?;
         self.0.next += 1;
         Ok(text)
     }
