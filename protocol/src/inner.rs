@@ -11,10 +11,9 @@ mod answer;
 mod fields;
 mod request;
 
-use zeroize::Zeroizing;
-
 use crate::codec::{DecodeError, Reader};
 use crate::op::{Answer, Request};
+use crate::secret_bytes::SecretBytes;
 
 /// Why an inner frame cannot be used.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -52,7 +51,7 @@ impl InnerError {
 ///
 /// # Panics
 /// Where a list is longer than 255 entries or a payment longer than 65,535 bytes; the relay refuses far less.
-pub fn encode_request(number: u32, request: &Request) -> Zeroizing<Vec<u8>> {
+pub fn encode_request(number: u32, request: &Request) -> SecretBytes {
     request::encode(number, request)
 }
 
@@ -65,7 +64,7 @@ pub fn decode_request(bytes: &[u8]) -> Result<(u32, Request), InnerError> {
 ///
 /// # Panics
 /// Where a list is longer than 255 entries.
-pub fn encode_answer(number: u32, answer: &Answer) -> Zeroizing<Vec<u8>> {
+pub fn encode_answer(number: u32, answer: &Answer) -> SecretBytes {
     answer::encode(number, answer)
 }
 

@@ -22,6 +22,7 @@ pub mod keys;
 pub mod limits;
 pub mod mailbox;
 pub mod op;
+pub mod secret_bytes;
 pub mod time;
 #[cfg(feature = "vectors")]
 pub mod vectors;

@@ -15,6 +15,7 @@ use crate::frame::{ChannelId, ChannelOpening, OuterFrame, TAG_BYTES};
 use crate::hpke;
 use crate::kem::{CIPHERTEXT_BYTES, KemCiphertext};
 use crate::limits::{FIRST_FRAME_BYTES, REQUEST_FRAME_BYTES};
+use crate::secret_bytes::SecretBytes;
 use crate::time::Day;
 
 /// Bytes of the longest first request: a first frame without its day, encapsulation and tag.
@@ -78,7 +79,7 @@ impl ClientChannel {
     }
 
     /// Opens the relay's next answer. A frame that does not open changes nothing.
-    pub fn open_answer(&mut self, frame: &OuterFrame) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
+    pub fn open_answer(&mut self, frame: &OuterFrame) -> Result<SecretBytes, ChannelError> {
         let OuterFrame::Sealed(bytes) = frame else {
             return Err(ChannelError::WrongFrame { kind: frame.kind() });
         };

@@ -2,12 +2,11 @@
 //!
 //! ChaCha20-Poly1305 (RFC 8439); nonce = counter u64 ‖ four zero bytes, no associated data.
 
-use zeroize::Zeroizing;
-
 use super::ChannelError;
 use super::cipher::{Cipher, NONCE_BYTES, NotOpened};
 use crate::frame::TAG_BYTES;
 use crate::limits::CHANNEL_FRAMES;
+use crate::secret_bytes::SecretBytes;
 
 /// Seals frames, each under the next counter. Deliberately not `Clone`.
 pub(super) struct SealingKey(Direction);
@@ -73,10 +72,10 @@ impl OpeningKey {
         self.0.next
     }
 
-    pub(super) fn open(&mut self, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
+    pub(super) fn open(&mut self, sealed: &[u8]) -> Result<SecretBytes, ChannelError> {
         let nonce = self.0.nonce()?;
-        let mut text = Zeroizing::new(sealed.to_vec());
-        self.0.cipher.open(nonce, &mut text).map_err(|NotOpened| ChannelError::NotOpened)?;
+        let mut text = SecretBytes::new(sealed.to_vec());
+        self.0.cipher.open(nonce, text.as_mut_vec()).map_err(|NotOpened| ChannelError::NotOpened)?;
         self.0.next += 1;
         Ok(text)
     }

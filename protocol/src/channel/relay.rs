@@ -2,9 +2,6 @@
 
 use core::fmt;
 
-use rand_core::CryptoRng;
-use zeroize::Zeroizing;
-
 use super::direction::{OpeningKey, SealingKey};
 use super::request_keys::RequestKeys;
 use super::{
@@ -14,7 +11,9 @@ use super::{
 use crate::frame::{ChannelId, ChannelOpening, Fault, OuterFrame, TAG_BYTES};
 use crate::hpke;
 use crate::limits::OUTER_FRAME_BYTES;
+use crate::secret_bytes::SecretBytes;
 use crate::time::Day;
+use rand_core::CryptoRng;
 
 /// Bytes of the longest answer: an outer frame without the relay nonce and the tag.
 const ANSWER_BYTES: usize = OUTER_FRAME_BYTES - RELAY_NONCE_BYTES - TAG_BYTES;
@@ -59,7 +58,7 @@ impl RelayChannel {
         keys: &RequestKeys,
         opening: &ChannelOpening,
         rng: &mut impl CryptoRng,
-    ) -> Result<(Self, Zeroizing<Vec<u8>>), AcceptError> {
+    ) -> Result<(Self, SecretBytes), AcceptError> {
         let day = opening.day;
         let secret = keys.secret(day).ok_or(AcceptError::KeyUnknown { day })?;
         let context = hpke::setup_receiver(secret, &opening.encapsulation, &info(keys.pin(), day))
@@ -85,7 +84,7 @@ impl RelayChannel {
     }
 
     /// Opens the client's next request (a frame 4). A frame that does not open changes nothing.
-    pub fn open_request(&mut self, frame: &OuterFrame) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
+    pub fn open_request(&mut self, frame: &OuterFrame) -> Result<SecretBytes, ChannelError> {
         match frame {
             OuterFrame::Sealed(sealed) => self.requests.open(sealed),
             _ => Err(ChannelError::WrongFrame { kind: frame.kind() }),
@@ -98,7 +97,7 @@ impl RelayChannel {
     }
 
     /// Opens the sealed part of the next request.
-    pub(crate) fn open_sealed(&mut self, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
+    pub(crate) fn open_sealed(&mut self, sealed: &[u8]) -> Result<SecretBytes, ChannelError> {
         self.requests.open(sealed)
     }
 

@@ -1,11 +1,10 @@
 //! The client's side: one request at a time, kept until its answer opened.
 
-use rand_core::CryptoRng;
-use zeroize::Zeroizing;
-
 use crate::channel::{ChannelError, ClientChannel};
 use crate::descriptor::VerifiedDescriptor;
 use crate::frame::{Continued, OuterFrame};
+use crate::secret_bytes::SecretBytes;
+use rand_core::CryptoRng;
 
 /// Why no request can be sent.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -50,7 +49,7 @@ impl ContinuedClient {
     }
 
     /// Opens the answer to the request that waits. What does not open changes nothing: the request still waits.
-    pub fn open_answer(&mut self, frame: &OuterFrame) -> Result<Zeroizing<Vec<u8>>, ChannelError> {
+    pub fn open_answer(&mut self, frame: &OuterFrame) -> Result<SecretBytes, ChannelError> {
         if self.waiting.is_none() {
             return Err(ChannelError::NotOpened);
         }

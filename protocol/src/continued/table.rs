@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use zeroize::Zeroizing;
-
 use crate::channel::{RelayChannel, RequestKeys};
 use crate::frame::{ChannelId, ChannelOpening, Continued, Fault, OuterFrame};
 use crate::kdf;
 use crate::limits::{CONTINUED_ANSWER_BYTES, CONTINUED_CHANNELS, CONTINUED_IDLE_SECS};
+use crate::secret_bytes::SecretBytes;
 use crate::time::UnixTime;
 
 /// How much a relay holds of its clients' channels.
@@ -43,7 +42,7 @@ pub enum Turn {
         /// Whose request it is.
         channel: ChannelId,
         /// Its bytes ([`crate::inner::decode_request`]).
-        inner: Zeroizing<Vec<u8>>,
+        inner: SecretBytes,
     },
 }
 
@@ -118,7 +117,7 @@ impl ContinuedChannels {
         &mut self,
         opening: &ChannelOpening,
         channel: RelayChannel,
-        inner: Zeroizing<Vec<u8>>,
+        inner: SecretBytes,
         now: UnixTime,
     ) -> Result<Turn, Fault> {
         if let Some(turn) = self.repeated_opening(opening, now) {

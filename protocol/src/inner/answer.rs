@@ -1,11 +1,10 @@
 //! The bytes of answers. Statuses below 0x40 say that it was done, the others why not.
 
-use zeroize::Zeroizing;
-
 use super::fields::{count, envelope, no_known_tlvs, put_count};
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::limits::{ENVELOPE_BYTES, FETCH_ENVELOPES, FETCH_MAILBOXES, IDS_PER_REQUEST};
 use crate::op::{Answer, Claimed, Cursor, EnvelopeStatus, Fetched, HelloAnswer, LeaseToken};
+use crate::secret_bytes::SecretBytes;
 use crate::time::UnixTime;
 
 const MORE: u8 = 1;
@@ -15,7 +14,7 @@ const FIXED_BYTES: usize = 320;
 /// Bytes of one mailbox of an answered fetch beside its envelopes.
 const FETCHED_BYTES: usize = 18;
 
-pub(super) fn encode(number: u32, answer: &Answer) -> Zeroizing<Vec<u8>> {
+pub(super) fn encode(number: u32, answer: &Answer) -> SecretBytes {
     let mut writer = Writer::with_capacity(capacity(answer));
     writer.u32(number).u8(status_number(answer));
     match answer {
@@ -34,7 +33,7 @@ pub(super) fn encode(number: u32, answer: &Answer) -> Zeroizing<Vec<u8>> {
         Answer::Status(statuses) => put_statuses(&mut writer, statuses),
         _ => {}
     }
-    writer.into_secret()
+    SecretBytes::new(writer.into_vec())
 }
 
 /// Bytes that suffice, so that no copy of a lease token is left behind by growth.

@@ -16,6 +16,7 @@ use crate::op::{
     Claim, ClaimId, ClaimWhat, Close, Cursor, Delete, DeleteBy, Extend, Fetch, FetchFrom, LeaseToken, Open,
     Payment, Put, Request, Start, Status,
 };
+use crate::secret_bytes::SecretBytes;
 use crate::time::Day;
 
 const GATED: u8 = 1;
@@ -25,7 +26,7 @@ const FIXED_BYTES: usize = 256;
 const FETCH_FROM_BYTES: usize = 114;
 const ID_BYTES: usize = 16;
 
-pub(super) fn encode(number: u32, request: &Request) -> Zeroizing<Vec<u8>> {
+pub(super) fn encode(number: u32, request: &Request) -> SecretBytes {
     let mut writer = Writer::with_capacity(capacity(request));
     writer.u32(number).u8(request.op());
     match request {
@@ -42,7 +43,7 @@ pub(super) fn encode(number: u32, request: &Request) -> Zeroizing<Vec<u8>> {
         }
         Request::Status(status) => put_status(&mut writer, status),
     }
-    writer.into_secret()
+    SecretBytes::new(writer.into_vec())
 }
 
 /// Bytes that suffice, so that no copy of a key is left behind by growth.

@@ -56,10 +56,10 @@ fn stream() -> Vector {
     assert_eq!(inner, b"request 0", "the first request arrives");
     let second = client.seal(b"request 1").expect("it fits");
     let opened = relay.open_request(&second).expect("it is the next one");
-    assert_eq!(opened.as_slice(), b"request 1", "the second request arrives");
+    assert_eq!(*opened, *b"request 1", "the second request arrives");
     let answers = [&b"answer 0"[..], b"answer 1"].map(|inner| {
         let answer = relay.seal(inner).expect("it fits");
-        assert_eq!(client.open_answer(&answer).expect("it opens").as_slice(), inner, "the answer arrives");
+        assert_eq!(*client.open_answer(&answer).expect("it opens"), *inner, "the answer arrives");
         answer.encode()
     });
     channel_vector("channel on a stream", &descriptor, &randomness, &nonce)

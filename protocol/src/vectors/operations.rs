@@ -23,14 +23,14 @@ pub(super) fn all() -> Vec<Vector> {
 fn request_vector(name: &str, request: &Request) -> Vector {
     let bytes = encode_request(NUMBER, request);
     let (number, decoded) = decode_request(&bytes).expect("a request of ours decodes");
-    assert_eq!(encode_request(number, &decoded), bytes, "what was decoded encodes to the same bytes");
+    assert_eq!(*encode_request(number, &decoded), *bytes, "what was decoded encodes to the same bytes");
     Vector::new(format!("request {name}")).text("op", request.op()).bytes("bytes", &bytes)
 }
 
 fn answer_vector(name: &str, answer: &Answer) -> Vector {
     let bytes = encode_answer(NUMBER, answer);
     let (number, decoded) = decode_answer(&bytes).expect("an answer of ours decodes");
-    assert_eq!(encode_answer(number, &decoded), bytes, "what was decoded encodes to the same bytes");
+    assert_eq!(*encode_answer(number, &decoded), *bytes, "what was decoded encodes to the same bytes");
     Vector::new(format!("answer {name}")).bytes("bytes", &bytes)
 }
 

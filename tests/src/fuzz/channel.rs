@@ -111,7 +111,7 @@ pub(super) fn channel(bytes: &[u8]) {
             3 => {
                 let Some(place) = answers.choose(&mut dice) else { continue };
                 let text = client.open_answer(&answers.sealed[place].0).ok();
-                answers.judge(Some(place), text.as_ref().map(|text| text.as_slice()));
+                answers.judge(Some(place), text.as_deref());
             }
             4 => {
                 let Some(place) = requests.choose(&mut dice) else { continue };

@@ -7,22 +7,21 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use poterne_protocol::channel::{AcceptError, RelayChannel};
-use poterne_protocol::frame::{ChannelOpening, Fault, FrameDecoder, OuterFrame};
-use poterne_protocol::inner::{InnerError, decode_request, encode_answer};
-use poterne_protocol::limits::FETCH_ENVELOPES;
-use poterne_protocol::op::{Answer, Claim, Fetch, Request};
-use quinn::{RecvStream, SendStream, VarInt};
-use rand_core::UnwrapErr;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, interval, sleep, timeout, timeout_at};
-use zeroize::Zeroizing;
-
 use super::budget::{Account, Budget, Hold};
 use super::{Event, Service, Shared, Source, has_begun};
 use crate::bounds::{FRAMES_BEFORE_CHANNEL, STALL_TIMEOUT, WRITE_BATCH_BYTES, WRITE_PIECE_BYTES};
 use crate::frames::{FrameReader, StreamError, write, write_frame};
 use crate::network::Network;
+use poterne_protocol::channel::{AcceptError, RelayChannel};
+use poterne_protocol::frame::{ChannelOpening, Fault, FrameDecoder, OuterFrame};
+use poterne_protocol::inner::{InnerError, decode_request, encode_answer};
+use poterne_protocol::limits::FETCH_ENVELOPES;
+use poterne_protocol::op::{Answer, Claim, Fetch, Request};
+use poterne_protocol::secret_bytes::SecretBytes;
+use quinn::{RecvStream, SendStream, VarInt};
+use rand_core::UnwrapErr;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, interval, sleep, timeout, timeout_at};
 
 /// Between two looks whether the channel's request key still lives.
 const KEY_CHECK: Duration = Duration::from_secs(60);
@@ -101,7 +100,7 @@ struct Stream<S> {
 }
 
 /// A channel whose first request was opened.
-type Accepted = (RelayChannel, Zeroizing<Vec<u8>>);
+type Accepted = (RelayChannel, SecretBytes);
 
 /// Why there is no channel.
 enum Refused {
