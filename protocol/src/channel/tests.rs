@@ -61,7 +61,7 @@ fn accepted(relay: &Relay) -> (ClientChannel, RelayChannel) {
     let mut client = ClientChannel::open(&relay.descriptor(), &mut rng(3));
     let opening = opening(client.seal(b"first").unwrap());
     let (channel, inner) = RelayChannel::accept(&relay.keys, &opening, &mut rng(4)).unwrap();
-    assert_eq!(inner.as_slice(), b"first");
+    assert_eq!(*inner, *b"first");
     (client, channel)
 }
 
@@ -71,9 +71,9 @@ fn requests_and_answers_pass_both_ways() {
     assert_eq!(client.id(), relay.id());
     for round in 0u8..5 {
         let answer = relay.seal(&[round; 3]).unwrap();
-        assert_eq!(client.open_answer(&answer).unwrap().as_slice(), [round; 3]);
+        assert_eq!(client.open_answer(&answer).unwrap()[..], [round; 3]);
         let request = client.seal(&[round; 4]).unwrap();
-        assert_eq!(relay.open_request(&request).unwrap().as_slice(), [round; 4]);
+        assert_eq!(relay.open_request(&request).unwrap()[..], [round; 4]);
     }
 }
 
@@ -239,10 +239,10 @@ proptest! {
         };
         let answer = relay.seal(&text).unwrap();
         prop_assert_eq!(client.open_answer(&flip(&answer)), Err(ChannelError::NotOpened));
-        prop_assert_eq!(&**client.open_answer(&answer).unwrap(), &text[..]);
+        prop_assert_eq!(&*client.open_answer(&answer).unwrap(), &text[..]);
         let request = client.seal(&text).unwrap();
         prop_assert_eq!(relay.open_request(&flip(&request)), Err(ChannelError::NotOpened));
-        prop_assert_eq!(&**relay.open_request(&request).unwrap(), &text[..]);
+        prop_assert_eq!(&*relay.open_request(&request).unwrap(), &text[..]);
     }
 
     #[test]

@@ -102,7 +102,7 @@ fn a_channel_goes_on_from_request_to_request() {
         let request = client.request(&[round, 7]).unwrap().clone();
         assert_eq!(matches!(request, OuterFrame::Channel(_)), round == 0);
         let answer = relay.serve(&request, NOW).unwrap();
-        assert_eq!(client.open_answer(&answer).unwrap().as_slice(), [7, round]);
+        assert_eq!(client.open_answer(&answer).unwrap()[..], [7, round]);
     }
 }
 
@@ -170,7 +170,7 @@ fn nobody_else_can_move_or_end_a_channel() {
     for frame in [forged(1, vec![0; 40]), forged(2, true_frame.sealed.clone()), forged(0, vec![0; 40])] {
         assert_eq!(relay.turn(&OuterFrame::Continued(frame), NOW).unwrap_err(), Fault::ChannelUnknown);
     }
-    assert_eq!(client.open_answer(&relay.serve(&second, NOW).unwrap()).unwrap().as_slice(), b"owt");
+    assert_eq!(client.open_answer(&relay.serve(&second, NOW).unwrap()).unwrap()[..], *b"owt");
     // The opening, replayed when the channel has gone on, neither resets it nor is carried out again.
     assert_eq!(relay.turn(&first, NOW).unwrap_err(), Fault::ChannelUnknown);
     let third = client.request(b"three").unwrap().clone();
@@ -283,7 +283,7 @@ proptest! {
                 prop_assert_eq!(relay.carried_out, carried_out);
                 if answer_arrives {
                     let opened = client.open_answer(&answer).unwrap();
-                    prop_assert_eq!(opened.as_slice(), &[asked]);
+                    prop_assert_eq!(&opened[..], &[asked]);
                     answered += 1;
                 }
             }
