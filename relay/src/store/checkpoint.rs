@@ -16,7 +16,7 @@ use super::page::Place;
 use super::rows::BUCKETS;
 
 const NAME: &str = "checkpoint";
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 const CHECK_CONTEXT: &str = "poterne relay store v1: check of a checkpoint";
 const CHECK_BYTES: usize = 32;
 

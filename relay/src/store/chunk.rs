@@ -5,16 +5,18 @@
 //! added, less all that were dropped. An address is one record's and so one row's alone; a drop needs no owner. Drops
 //! must stay until they meet every chunk that is older.
 
+use serde::{Deserialize, Serialize};
+
 use super::index::IndexError;
 use super::page::Address;
 use super::rows::{OWNER_KEY_BYTES, OwnerKey, Row};
 
 /// Chunks of about one size that become one.
 const FAN_IN: usize = 4;
-
-const ADDRESS_BYTES: usize = 8;
-const ROW_BYTES: usize = OWNER_KEY_BYTES + ADDRESS_BYTES;
-const COUNT_BYTES: usize = 4;
+/// Bytes of the largest chunk of the least size class; each class reaches four times as far as the one below it.
+const CLASS_BYTES: usize = 256;
+/// Size classes.
+pub const CLASSES: u8 = 8;
 
 /// Rows of a bucket that were added and dropped, both sorted.
 #[derive(Default)]
@@ -68,49 +70,59 @@ impl Chunk {
         self.added
     }
 
-    /// Bytes of [`Chunk::encode`].
-    pub fn bytes(&self) -> usize {
-        COUNT_BYTES + self.added.len() * ROW_BYTES + self.dropped.len() * ADDRESS_BYTES
-    }
-
-    /// count of rows added u32 | (owner's first 16 bytes, address u64) … | addresses dropped u64 …
+    /// As it is kept: postcard's varints of [`Kept`].
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.bytes());
-        out.extend((self.added.len() as u32).to_le_bytes());
-        for (owner, address) in &self.added {
-            out.extend(owner.0);
-            out.extend(address.to_number().to_le_bytes());
-        }
-        for address in &self.dropped {
-            out.extend(address.to_number().to_le_bytes());
-        }
-        out
+        let of_owner = |same: &[Row]| (same[0].0.0, steps(same.iter().map(|(_, address)| *address)));
+        let added = self.added.chunk_by(|(one, _), (next, _)| one == next).map(of_owner).collect();
+        let kept = Kept { added, dropped: steps(self.dropped.iter().copied()) };
+        postcard::to_allocvec(&kept).expect("what is in memory has a length")
     }
 
     /// Reads the bytes of [`Chunk::encode`].
     pub fn decode(bytes: &[u8]) -> Result<Self, IndexError> {
-        let (count, rest) = bytes.split_first_chunk::<COUNT_BYTES>().ok_or(IndexError::Incomplete)?;
-        let added_bytes = (u32::from_le_bytes(*count) as usize).saturating_mul(ROW_BYTES);
-        let (added, dropped) = rest.split_at_checked(added_bytes).ok_or(IndexError::Incomplete)?;
-        let (added, _) = added.as_chunks::<ROW_BYTES>();
-        let (dropped, left) = dropped.as_chunks::<ADDRESS_BYTES>();
+        let (kept, left) = postcard::take_from_bytes::<Kept>(bytes).map_err(|_| IndexError::Incomplete)?;
         if !left.is_empty() {
             return Err(IndexError::Incomplete);
         }
-        let dropped = dropped.iter().map(|bytes| address(*bytes)).collect();
-        Ok(Self { added: added.iter().map(row).collect(), dropped })
+        let rows = |(owner, steps): ([u8; OWNER_KEY_BYTES], Vec<u64>)| {
+            addresses(steps).map(move |address| (OwnerKey(owner), address))
+        };
+        let added = kept.added.into_iter().flat_map(rows).collect();
+        Ok(Self { added, dropped: addresses(kept.dropped).collect() })
     }
 }
 
-fn row(bytes: &[u8; ROW_BYTES]) -> Row {
-    let (mut owner, mut number) = ([0; OWNER_KEY_BYTES], [0; ADDRESS_BYTES]);
-    owner.copy_from_slice(&bytes[..OWNER_KEY_BYTES]);
-    number.copy_from_slice(&bytes[OWNER_KEY_BYTES..]);
-    (OwnerKey(owner), address(number))
+/// A chunk on the disk. An owner's key stands once, and addresses as the steps between them: keys and addresses are most
+/// of what an index writes.
+#[derive(Deserialize, Serialize)]
+struct Kept {
+    added: Vec<([u8; OWNER_KEY_BYTES], Vec<u64>)>,
+    dropped: Vec<u64>,
 }
 
-fn address(bytes: [u8; ADDRESS_BYTES]) -> Address {
-    Address::from_number(u64::from_le_bytes(bytes))
+/// Rising addresses as steps from one to the next, the first from 0.
+fn steps(addresses: impl Iterator<Item = Address>) -> Vec<u64> {
+    let mut last = 0;
+    let step = |address: Address| {
+        let number = address.to_number();
+        number - std::mem::replace(&mut last, number)
+    };
+    addresses.map(step).collect()
+}
+
+/// The addresses of [`steps`]. Of steps that nobody made, any.
+fn addresses(steps: Vec<u64>) -> impl Iterator<Item = Address> {
+    let sum = |last: &mut u64, step: u64| {
+        *last = last.wrapping_add(step);
+        Some(Address::from_number(*last))
+    };
+    steps.into_iter().scan(0, sum)
+}
+
+/// The size class of a chunk of so many bytes: see [`CLASSES`].
+pub fn class(bytes: usize) -> u8 {
+    let times = (bytes / CLASS_BYTES).checked_ilog2().map_or(0, |log| log / 2 + 1);
+    (times as u8).min(CLASSES - 1)
 }
 
 /// How many of the newest chunks are to become one, by the bytes of all, oldest first: so few that a row is written
@@ -152,9 +164,24 @@ mod tests {
     fn a_chunk_of_which_bytes_are_missing_or_left_over_is_refused() {
         let whole = Chunk::of(&[(row(1, 5), true), (row(3, 9), false)]).encode();
         let more_than_any_has = u32::MAX.to_le_bytes();
-        for bytes in [&whole[..3], &whole[..20], &whole[..whole.len() - 1], &more_than_any_has] {
+        let left_over = [&whole[..], &[0]].concat();
+        for bytes in [&whole[..3], &whole[..17], &whole[..whole.len() - 1], &more_than_any_has, &left_over] {
             assert!(Chunk::decode(bytes).is_err(), "{} bytes", bytes.len());
         }
+    }
+
+    #[test]
+    fn the_key_of_an_owner_stands_once() {
+        let rows: Vec<(Row, bool)> = (0..5).map(|address| (row(1, 1 << 40 | address << 14), true)).collect();
+        let chunk = Chunk::of(&rows);
+        assert_eq!(chunk.encode().len(), 1 + 16 + 1 + 6 + 4 * 3 + 1);
+        assert!(Chunk::decode(&chunk.encode()).expect("reads").added == chunk.added);
+    }
+
+    #[test]
+    fn classes_rise_by_four_times_the_bytes() {
+        let at = [0, 255, 256, 1023, 1024, 4096, 16_384, 65_536, 262_144, 1 << 20, 1 << 30];
+        assert_eq!(at.map(class), [0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 7]);
     }
 
     #[test]
@@ -191,7 +218,9 @@ mod tests {
         #[test]
         fn any_bytes_are_a_chunk_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             if let Ok(chunk) = Chunk::decode(&bytes) {
-                prop_assert!(chunk.encode().len() <= bytes.len());
+                let chunk = chunk.sorted();
+                let read = Chunk::decode(&chunk.encode()).expect("reads");
+                prop_assert!(read.added == chunk.added && read.dropped == chunk.dropped);
             }
         }
     }

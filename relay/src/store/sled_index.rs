@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::chunk::{Chunk, to_join};
+use super::chunk::{CLASSES, Chunk, class, to_join};
 use super::index::{Index, IndexError, IndexFactory};
 use super::page::Address;
 use super::rows::{OwnerKey, Row, bucket};
@@ -99,19 +99,27 @@ impl IndexFactory for SledIndexes {
     }
 }
 
-/// The key of a chunk: its bucket, and its number in it, rising with time.
-type ChunkKey = [u8; 6];
+/// The key of a chunk: its size class, its bucket, and its number in it, rising with time.
+///
+/// sled writes a page of its tree again after a few changes to it. With the class in front, what is old and large does
+/// not lie in a page with what is new and small.
+type ChunkKey = [u8; 7];
 
-fn chunk_key(bucket: usize, number: u32) -> ChunkKey {
-    let mut key = [0; 6];
-    key[..2].copy_from_slice(&(bucket as u16).to_be_bytes());
-    key[2..].copy_from_slice(&number.to_be_bytes());
+fn chunk_key(bucket: usize, number: u32, bytes: usize) -> ChunkKey {
+    let mut key = [0; 7];
+    key[..3].copy_from_slice(&chunk_prefix(class(bytes), bucket));
+    key[3..].copy_from_slice(&number.to_be_bytes());
     key
+}
+
+fn chunk_prefix(class: u8, bucket: usize) -> [u8; 3] {
+    let [high, low] = (bucket as u16).to_be_bytes();
+    [class, high, low]
 }
 
 fn number_of(key: &[u8]) -> Result<u32, IndexError> {
     let key: &ChunkKey = key.try_into().map_err(|_| IndexError::Incomplete)?;
-    Ok(u32::from_be_bytes([key[2], key[3], key[4], key[5]]))
+    Ok(u32::from_be_bytes([key[3], key[4], key[5], key[6]]))
 }
 
 /// A chunk as it is kept, and its number.
@@ -120,25 +128,36 @@ type Kept = (u32, sled::IVec);
 impl SledIndex {
     /// The chunks of a bucket, oldest first.
     fn chunks(&self, bucket: usize) -> Result<Vec<Kept>, IndexError> {
-        let prefix = (bucket as u16).to_be_bytes();
-        let found = fenced(|| self.db().scan_prefix(prefix).collect::<sled::Result<Vec<_>>>())?;
-        found.into_iter().map(|(key, chunk)| Ok((number_of(&key)?, chunk))).collect()
+        let mut chunks = Vec::new();
+        for class in 0..CLASSES {
+            let found =
+                || self.db().scan_prefix(chunk_prefix(class, bucket)).collect::<sled::Result<Vec<_>>>();
+            for (key, chunk) in fenced(found)? {
+                chunks.push((number_of(&key)?, chunk));
+            }
+        }
+        chunks.sort_unstable_by_key(|(number, _)| *number);
+        Ok(chunks)
     }
 
     /// Puts a chunk upon those of a bucket, and joins those that are to be joined.
     fn add(&self, bucket: usize, chunk: Chunk, batch: &mut sled::Batch) -> Result<(), IndexError> {
         let mut kept = self.chunks(bucket)?;
         let next = kept.last().map_or(0, |(last, _)| last.saturating_add(1));
-        let sizes: Vec<usize> = kept.iter().map(|(_, bytes)| bytes.len()).chain([chunk.bytes()]).collect();
+        let encoded = chunk.encode();
+        let sizes: Vec<usize> = kept.iter().map(|(_, bytes)| bytes.len()).chain([encoded.len()]).collect();
         let replaced = kept.split_off(sizes.len() - to_join(&sizes));
         let number = replaced.first().map_or(next, |(oldest, _)| *oldest);
         let mut chunk = Chunk::joined(decode_all(&replaced)?.into_iter().chain([chunk]));
         if kept.is_empty() {
             chunk.forget_drops();
         }
-        replaced.iter().for_each(|(number, _)| batch.remove(&chunk_key(bucket, *number)));
+        for (number, bytes) in &replaced {
+            batch.remove(&chunk_key(bucket, *number, bytes.len()));
+        }
         if !chunk.is_empty() {
-            batch.insert(&chunk_key(bucket, number), chunk.encode());
+            let encoded = chunk.encode();
+            batch.insert(&chunk_key(bucket, number, encoded.len()), encoded);
         }
         Ok(())
     }
