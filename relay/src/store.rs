@@ -18,6 +18,7 @@ pub mod disk;
 pub mod embedded;
 pub mod index;
 pub mod keeper;
+pub mod lane;
 pub mod log;
 pub mod medium;
 pub mod mirror;

@@ -5,6 +5,7 @@
 //! use only. An envelope's own check is its id: a record that attaches an envelope holds the hash of its bytes. A block
 //! counts whole or not at all: what belongs to one operation stands in one block.
 
+use super::lane::Lane;
 use super::page::{self, PAGE_BYTES, Page, PageNumber, RECORDS_MAX};
 use super::segment::SegmentHeader;
 
@@ -12,6 +13,7 @@ const MAGIC: &[u8; 4] = b"PBLK";
 const CHECK_BYTES: usize = 16;
 const HEADER_BYTES: usize = 40;
 const BODY_START: usize = CHECK_BYTES + HEADER_BYTES;
+const LANE_AT: usize = 42;
 /// Bytes of records in a block at most.
 pub const BODY_BYTES: usize = PAGE_BYTES - BODY_START;
 /// Bytes before each record: its length, and whether an envelope is attached.
@@ -34,19 +36,19 @@ pub struct Group {
 
 /// Collects the records of one block.
 pub struct BlockBuilder {
+    lane: Lane,
     table: Box<Page>,
     used: usize,
     records: u16,
     envelopes: u16,
 }
 
-impl Default for BlockBuilder {
-    fn default() -> Self {
-        Self { table: page::zeroed(), used: 0, records: 0, envelopes: 0 }
-    }
-}
-
 impl BlockBuilder {
+    /// An empty block of that lane.
+    pub fn new(lane: Lane) -> Self {
+        Self { lane, table: page::zeroed(), used: 0, records: 0, envelopes: 0 }
+    }
+
     /// Bytes that a record takes of [`BODY_BYTES`].
     pub fn cost(record: &[u8]) -> usize {
         RECORD_HEADER_BYTES + record.len()
@@ -95,6 +97,7 @@ impl BlockBuilder {
         table[36..38].copy_from_slice(&(self.used as u16).to_le_bytes());
         table[38..40].copy_from_slice(&group.index.to_le_bytes());
         table[40..42].copy_from_slice(&group.blocks.to_le_bytes());
+        table[LANE_AT] = self.lane.number();
         table[48..56].copy_from_slice(&group.number.to_le_bytes());
         let check = check(&segment.key, table, self.used);
         table[..CHECK_BYTES].copy_from_slice(&check);
@@ -108,6 +111,8 @@ pub struct Block {
     used: usize,
     /// Which group it belongs to.
     pub group: Group,
+    /// Which lane it was written to.
+    pub lane: Lane,
     /// Pages behind the table.
     pub envelopes: PageNumber,
     /// Records in the table.
@@ -126,7 +131,8 @@ impl Block {
             blocks: number::<2>(&table, 40) as u16,
         };
         let (records, envelopes) = (number::<2>(&table, 20) as u16, number::<2>(&table, 22) as PageNumber);
-        let block = Self { used: used(&table), table, group, envelopes, records };
+        let lane = Lane::from_number(table[LANE_AT])?;
+        let block = Self { used: used(&table), table, group, lane, envelopes, records };
         block.is_consistent().then_some(block)
     }
 
@@ -235,7 +241,7 @@ mod tests {
     const GROUP: Group = Group { number: 11, index: 1, blocks: 2 };
 
     fn table() -> Box<Page> {
-        let mut builder = BlockBuilder::default();
+        let mut builder = BlockBuilder::new(Lane::News);
         assert_eq!(builder.push(b"one", true), Some(1));
         assert_eq!(builder.push(b"two", false), None);
         assert_eq!(builder.push(b"three", true), Some(2));
@@ -247,14 +253,14 @@ mod tests {
         let block = Block::decode(&SEGMENT, 4, table()).expect("whole");
         let records: Vec<_> = block.records().collect();
         assert_eq!(records, [(&b"one"[..], Some(1)), (&b"two"[..], None), (&b"three"[..], Some(2))]);
-        assert_eq!((block.group, block.pages()), (GROUP, 3));
+        assert_eq!((block.group, block.lane, block.pages()), (GROUP, Lane::News, 3));
     }
 
     #[test]
     fn a_record_of_any_length_reads_as_it_was_written() {
         for length in [1, 255, 256, 511, 512, RECORD_BYTES_MAX] {
             for attaches in [false, true] {
-                let mut builder = BlockBuilder::default();
+                let mut builder = BlockBuilder::new(Lane::News);
                 builder.push(&vec![3; length], attaches);
                 let block = Block::decode(&SEGMENT, 4, builder.finish(&SEGMENT, 4, GROUP)).expect("whole");
                 let records: Vec<_> =
@@ -271,6 +277,16 @@ mod tests {
         assert!(Block::decode(&SEGMENT, 5, table()).is_none());
         assert!(Block::decode(&other_key, 4, table()).is_none());
         assert!(Block::decode(&other_use, 4, table()).is_none());
+    }
+
+    #[test]
+    fn a_block_tells_its_lane() {
+        for lane in Lane::ALL {
+            let mut builder = BlockBuilder::new(lane);
+            builder.push(b"one", false);
+            let block = Block::decode(&SEGMENT, 4, builder.finish(&SEGMENT, 4, GROUP)).expect("whole");
+            assert_eq!(block.lane, lane);
+        }
     }
 
     #[test]
@@ -295,7 +311,7 @@ mod tests {
 
     #[test]
     fn sixty_four_puts_share_a_table() {
-        let mut builder = BlockBuilder::default();
+        let mut builder = BlockBuilder::new(Lane::News);
         let record = [0; 61];
         for _ in 0..64 {
             assert!(builder.fits(1, BlockBuilder::cost(&record)));
@@ -306,7 +322,7 @@ mod tests {
 
     #[test]
     fn a_block_does_not_reach_into_the_second_header() {
-        let mut builder = BlockBuilder::default();
+        let mut builder = BlockBuilder::new(Lane::News);
         builder.push(b"one", true);
         let table = builder.finish(&SEGMENT, 30, GROUP);
         assert!(Block::decode(&SEGMENT, 30, table).is_none());

@@ -11,6 +11,7 @@ use poterne_protocol::time::Day;
 
 use super::bits::Bits;
 use super::book::Pages;
+use super::lane::{Lane, Lanes};
 use super::medium::{self, Medium};
 use super::page::Place;
 use super::rows::BUCKETS;
@@ -25,8 +26,8 @@ const CHECK_BYTES: usize = 32;
 pub struct Checkpoint {
     /// The number of the index that this belongs to.
     pub index: u64,
-    /// The place behind the last block that the index has seen.
-    pub end: Option<Place>,
+    /// The places behind the last blocks that the index has seen.
+    pub ends: Lanes<Option<Place>>,
     /// The last group that the index has seen.
     pub group: u64,
     /// The sums of the rows of each bucket.
@@ -58,8 +59,11 @@ impl Checkpoint {
 
     fn encode(&self) -> Vec<u8> {
         let mut out = Writer::default();
-        let end = self.end.unwrap_or(Place { sequence: 0, page: 0 });
-        out.u8(VERSION).u64(self.index).u32(end.sequence).u32(end.page).u64(self.group);
+        out.u8(VERSION).u64(self.index).u64(self.group);
+        for end in self.ends.iter() {
+            let end = end.unwrap_or(Place { sequence: 0, page: 0 });
+            out.u32(end.sequence).u32(end.page);
+        }
         for digest in &self.digests {
             out.u64(*digest);
         }
@@ -88,13 +92,17 @@ impl Checkpoint {
             version => return Err(DecodeError::Version { version }),
         }
         let index = input.u64()?;
-        let end = Place { sequence: input.u32()?, page: input.u32()? };
         let group = input.u64()?;
+        let mut ends = Lanes::default();
+        for lane in Lane::ALL {
+            let end = Place { sequence: input.u32()?, page: input.u32()? };
+            ends[lane] = Some(end).filter(|end| end.sequence > 0);
+        }
         let digests = (0..BUCKETS).map(|_| input.u64()).collect::<Result<_, _>>()?;
         let count = input.u32()?;
         let uses = (0..count).map(|_| decode_use(&mut input)).collect::<Result<_, _>>()?;
         input.finish()?;
-        Ok(Self { index, end: Some(end).filter(|end| end.sequence > 0), group, digests, uses })
+        Ok(Self { index, ends, group, digests, uses })
     }
 }
 
@@ -132,8 +140,9 @@ mod tests {
         pages.live.insert(5);
         pages.soiled.insert(70);
         let digests = (0..BUCKETS as u64).collect();
-        let end = Some(Place { sequence: 4, page: 9 });
-        Checkpoint { index: 3, end, group: 12, digests, uses: [(4, pages)].into() }
+        let mut ends = Lanes::default();
+        ends[Lane::Copies] = Some(Place { sequence: 4, page: 9 });
+        Checkpoint { index: 3, ends, group: 12, digests, uses: [(4, pages)].into() }
     }
 
     #[test]

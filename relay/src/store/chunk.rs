@@ -12,7 +12,7 @@ use super::page::Address;
 use super::rows::{OWNER_KEY_BYTES, OwnerKey, Row};
 
 /// Chunks of about one size that become one.
-const FAN_IN: usize = 4;
+const FAN_IN: usize = 8;
 /// Bytes of the largest chunk of the least size class; each class reaches four times as far as the one below it.
 const CLASS_BYTES: usize = 256;
 /// Size classes.
@@ -192,12 +192,12 @@ mod tests {
     }
 
     #[test]
-    fn four_of_a_size_become_one() {
+    fn eight_of_a_size_become_one() {
         assert_eq!(to_join(&[24]), 1);
-        assert_eq!(to_join(&[24, 24, 24]), 1);
-        assert_eq!(to_join(&[24, 24, 24, 24]), 4);
-        assert_eq!(to_join(&[960, 24, 24, 24]), 1);
-        assert_eq!(to_join(&[100, 100, 100, 24, 24, 24, 24]), 7);
+        assert_eq!(to_join(&[24; 7]), 1);
+        assert_eq!(to_join(&[24; 8]), 8);
+        assert_eq!(to_join(&[&[960][..], &[24; 7]].concat()), 1);
+        assert_eq!(to_join(&[[100; 7].as_slice(), &[24; 8]].concat()), 15);
     }
 
     #[test]
@@ -210,8 +210,8 @@ mod tests {
             sizes.push(joined);
             written += joined;
         }
-        assert!(sizes.len() <= 18);
-        assert!(written <= 4096 * 24 * 8);
+        assert!(sizes.len() <= 4 * (FAN_IN - 1));
+        assert!(written <= 4096 * 24 * 5);
     }
 
     proptest! {

@@ -21,6 +21,7 @@ use poterne_relay_core::store::{
     Bell, CommitError, LoadError, ReadError, Store, VoucherChange, VoucherId, Write,
 };
 
+use super::book::Pages;
 use super::cache::Cache;
 use super::log::{AppendError, Committed, Log};
 use super::page::{Address, PageNumber};
@@ -190,8 +191,8 @@ impl EmbeddedStore {
     fn order_of(&self, at: Address) -> Address {
         let has_copies = {
             let mut inner = self.shared.inner();
-            let is_lasting = inner.end.is_some_and(|end| at.table() < end);
-            is_lasting && inner.book.pages(at.sequence()).is_some_and(|pages| pages.has_copies)
+            let is_copied = |pages: &mut Pages| pages.has_copies && at.table().page < pages.end;
+            inner.book.pages(at.sequence()).is_some_and(is_copied)
         };
         match has_copies.then(|| self.shared.record(at)) {
             Some(Ok(record)) => record.order(at),
@@ -297,7 +298,7 @@ impl EmbeddedStore {
         for (address, record) in &staged.records {
             inner.record(*address, record, Mode::Next);
         }
-        inner.end = committed.end;
+        inner.ends = committed.ends;
         inner.group = committed.group;
     }
 

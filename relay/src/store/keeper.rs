@@ -147,7 +147,7 @@ impl Shared {
         match brought {
             Ok(()) => {
                 inner.rows.thawed();
-                inner.checkpointed = cut.checkpoint.end;
+                inner.checkpointed = cut.checkpoint.group;
                 let rows: u64 = inner.book.uses.values().map(|one| u64::from(one.pages.rows)).sum();
                 inner.index_is_broken |= cut.index.disk_bytes() > INDEX_BYTES + rows * INDEX_ROW_BYTES;
                 Ok(true)
@@ -163,7 +163,7 @@ impl Shared {
 
     fn cut(&self) -> Option<Cut> {
         let mut inner = self.inner();
-        let is_new = inner.rows.waiting() > 0 || inner.checkpointed != inner.end || inner.overwritten;
+        let is_new = inner.rows.waiting() > 0 || inner.checkpointed != inner.group || inner.overwritten;
         if inner.rows.is_frozen() || !is_new {
             return None;
         }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use poterne_protocol::envelope::SealedEnvelope;
 use poterne_relay_core::store::Bell;
 
+use super::lane::{Lane, Lanes};
 use super::page::{Address, PageNumber, Place};
 use super::plan::Plan;
 use super::spares::{Purpose, RESERVED_SPARES, Segment, Spares};
@@ -32,7 +33,7 @@ pub enum AppendError {
 /// The writing end of the log.
 pub struct Log {
     spares: Arc<Spares>,
-    active: Option<Active>,
+    active: Lanes<Option<Active>>,
     group: u64,
     failed: bool,
     plan: Plan,
@@ -41,7 +42,7 @@ pub struct Log {
     under_way: Option<Committed>,
 }
 
-/// The segment that is written, and its next free page.
+/// The segment that a lane is written to, and its next free page.
 #[derive(Clone)]
 pub struct Active {
     /// The segment.
@@ -63,14 +64,14 @@ pub struct Committed {
     pub group: u64,
     /// Segments that it began, in order.
     pub begun: Vec<Arc<Segment>>,
-    /// Where the next block goes.
-    pub end: Option<Place>,
+    /// Where the next block of each lane goes.
+    pub ends: Lanes<Option<Place>>,
 }
 
 impl Log {
     /// A log that goes on at `active` with groups above `last_group`.
-    pub fn new(active: Option<Active>, spares: Arc<Spares>, last_group: u64) -> Self {
-        let plan = Plan::new(active.clone());
+    pub fn new(active: Lanes<Option<Active>>, spares: Arc<Spares>, last_group: u64) -> Self {
+        let plan = Plan::new(Lane::News, active[Lane::News].clone());
         let writer = Writer::default();
         Self { spares, active, group: last_group, failed: false, plan, writer, under_way: None }
     }
@@ -80,15 +81,21 @@ impl Log {
         self.failed
     }
 
-    /// The segment that is being written.
-    pub fn active(&self) -> Option<u32> {
-        self.active.as_ref().map(|active| active.segment.header.sequence)
+    /// The segment that a lane is written to.
+    pub fn active(&self, lane: Lane) -> Option<u32> {
+        self.active[lane].as_ref().map(|active| active.segment.header.sequence)
     }
 
-    /// Writes no more to the segment that is being written; the next group begins another. Nothing may be staged.
-    pub fn close_segment(&mut self) {
-        self.active = None;
-        self.plan = Plan::new(None);
+    /// Writes no more to the segment of a lane; its next group begins another. Nothing may be staged.
+    pub fn close_segment(&mut self, lane: Lane) {
+        self.active[lane] = None;
+        self.turn_to(Lane::News);
+    }
+
+    /// The next group goes to that lane, those behind it are news again. Nothing may be staged.
+    pub fn turn_to(&mut self, lane: Lane) {
+        assert!(self.plan.is_empty(), "a group goes to one lane");
+        self.plan = Plan::new(lane, self.active[lane].clone());
     }
 
     /// Takes no more: something else that the log relies on has failed.
@@ -150,7 +157,8 @@ impl Log {
 
     /// What is staged, and what it will have been when it is on the disk.
     fn take_plan(&mut self) -> Result<(Plan, Committed), AppendError> {
-        let plan = std::mem::replace(&mut self.plan, Plan::new(self.active.clone()));
+        let next = Plan::new(Lane::News, self.active[Lane::News].clone());
+        let plan = std::mem::replace(&mut self.plan, next);
         if self.failed {
             return Err(AppendError::ReadOnly);
         }
@@ -160,10 +168,10 @@ impl Log {
         }
         self.group += 1;
         // Where the write fails, nothing is written any more, here or elsewhere.
-        self.active = plan.active.clone();
-        self.plan = Plan::new(self.active.clone());
-        let end = self.active.as_ref().map(Active::place);
-        let committed = Committed { group: self.group, begun: plan.begun.clone(), end };
+        self.active[plan.lane] = plan.active.clone();
+        self.plan = Plan::new(Lane::News, self.active[Lane::News].clone());
+        let ends = self.active.map(|active| active.as_ref().map(Active::place));
+        let committed = Committed { group: self.group, begun: plan.begun.clone(), ends };
         Ok((plan, committed))
     }
 }
@@ -184,7 +192,7 @@ mod tests {
         for _ in 0..spares {
             pool.prepare().expect("prepares");
         }
-        Log::new(None, Arc::new(pool), 0)
+        Log::new(Lanes::default(), Arc::new(pool), 0)
     }
 
     fn envelope(byte: u8) -> SealedEnvelope {
@@ -226,7 +234,25 @@ mod tests {
             addresses.iter().map(|at| at.sequence()).collect::<Vec<_>>(),
             [1, 1, 1, 1, 1, 1, 1, 2, 2, 2]
         );
-        assert_eq!(committed.end, Some(Place { sequence: 2, page: 5 }));
+        assert_eq!(committed.ends[Lane::News], Some(Place { sequence: 2, page: 5 }));
+    }
+
+    #[test]
+    fn a_lane_is_written_to_segments_of_its_own() {
+        let disk = SimDisk::new(Faults::default());
+        let mut log = log(&disk, 4);
+        let mut write = |lane: Lane, byte: u8| {
+            log.turn_to(lane);
+            log.stage(&[byte], Some(envelope(byte)), Purpose::Put).expect("stages");
+            log.commit().expect("commits")
+        };
+        let (news, copies) = (write(Lane::News, 1), write(Lane::Copies, 2));
+        let more = write(Lane::News, 3);
+        assert_eq!((news.begun.len(), copies.begun.len(), more.begun.len()), (1, 1, 0));
+        assert_eq!(records(&news.begun[0]), [[1], [3]]);
+        assert_eq!(records(&copies.begun[0]), [[2]]);
+        let at = |sequence, page| Some(Place { sequence, page });
+        assert_eq!((more.ends[Lane::News], more.ends[Lane::Copies]), (at(1, 5), at(2, 3)));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::checkpoint::Checkpoint;
 use super::disk::DiskMedium;
 use super::embedded::EmbeddedStore;
 use super::index::{Index, IndexFactory};
-use super::log::Log;
+use super::log::{Active, Log};
 use super::medium::Medium;
 use super::page::{Page, PageNumber};
 use super::record::{Content, Record};
@@ -120,9 +120,9 @@ fn resume(
             inner.book.uses.insert(segment.header.sequence, Use { segment: segment.clone(), pages });
         }
     }
-    inner.checkpointed = checkpoint.end;
+    inner.checkpointed = checkpoint.group;
     inner.group = checkpoint.group;
-    (inner, Start { place: checkpoint.end, group: checkpoint.group })
+    (inner, Start { ends: checkpoint.ends, group: checkpoint.group })
 }
 
 fn assemble(
@@ -139,14 +139,13 @@ fn assemble(
         inner.book.end(segment.header.sequence);
     }
     inner.group = inner.group.max(group);
-    inner.end = active.as_ref().map(|active| active.place());
+    inner.ends = active.map(|active| active.as_ref().map(Active::place));
     let lost_segments = inner.damage.lost_segments;
     inner.damage = damage;
     inner.damage.lost_segments = lost_segments;
     // A file that has lost its headers may have had any of the numbers behind the highest known.
-    let known =
-        survey.used.last().map(|segment| segment.header.sequence).max(inner.end.map(|end| end.sequence));
-    let last_sequence = known.unwrap_or(0) + survey.lost.len() as u32;
+    let known = survey.used.last().map_or(0, |segment| segment.header.sequence);
+    let last_sequence = known + survey.lost.len() as u32;
     let spares = Spares::new(medium.clone(), config.segment_pages, spares, survey.free, last_sequence)?;
     let (spares, group) = (Arc::new(spares), inner.group);
     if inner.damage != Default::default() {

@@ -6,12 +6,15 @@ use std::sync::Arc;
 use poterne_protocol::envelope::SealedEnvelope;
 
 use super::block::{BlockBuilder, Group};
+use super::lane::Lane;
 use super::log::Active;
 use super::page::{self, Address, Page, PageNumber, Place};
 use super::spares::{Purpose, Segment, Spares};
 
 /// The blocks that a group shall become.
 pub struct Plan {
+    /// Where it is written.
+    pub lane: Lane,
     /// Where the block behind the last goes.
     pub active: Option<Active>,
     blocks: Vec<PlannedBlock>,
@@ -36,9 +39,14 @@ struct FinishedBlock {
 }
 
 impl Plan {
-    /// A plan without blocks.
-    pub fn new(active: Option<Active>) -> Self {
-        Self { active, blocks: Vec::new(), begun: Vec::new(), overflowed: false }
+    /// A plan without blocks, for a lane whose next block goes to `active`.
+    pub fn new(lane: Lane, active: Option<Active>) -> Self {
+        Self { lane, active, blocks: Vec::new(), begun: Vec::new(), overflowed: false }
+    }
+
+    /// Whether nothing is in it.
+    pub fn is_empty(&self) -> bool {
+        self.blocks.is_empty() && !self.overflowed
     }
 
     /// Puts a record at its end; `None` where there is no segment left.
@@ -80,7 +88,7 @@ impl Plan {
         self.blocks.push(PlannedBlock {
             segment,
             at,
-            builder: BlockBuilder::default(),
+            builder: BlockBuilder::new(self.lane),
             envelopes: Vec::new(),
         });
         Some(())

@@ -28,6 +28,8 @@ const COPIED: u8 = 0x10;
 const GHOSTS: u8 = 0x20;
 /// The last day on which it matters follows.
 const LASTS: u8 = 0x40;
+/// The places in the order of the puts that this record ends are their addresses, which it drops.
+const GHOSTS_ARE_DROPS: u8 = 0x80;
 /// Addresses that one record drops at most: a copy drops its original too.
 pub const DROPS_MAX: usize = DELETIONS_MAX + 1;
 /// A ghost where none is needed: what it would stand for was not there.
@@ -171,7 +173,12 @@ impl Record {
         };
         let copied = self.copy_of.map_or(0, |_| COPIED);
         let lasts = self.lasts.map_or(0, |_| LASTS);
-        let has_ghosts = if ghosts.is_empty() { 0 } else { GHOSTS };
+        let are_drops = !ghosts.is_empty() && ghosts.iter().copied().eq(self.drops.iter().copied().map(Some));
+        let has_ghosts = match (ghosts.is_empty(), are_drops) {
+            (true, _) => 0,
+            (false, true) => GHOSTS_ARE_DROPS,
+            (false, false) => GHOSTS,
+        };
         out.u8(self.content.number() | copied | lasts | has_ghosts);
         out.put(&self.owner.0).u8(self.drops.len() as u8);
         for drop in &self.drops {
@@ -180,11 +187,11 @@ impl Record {
         if let Some(first) = self.copy_of {
             out.u64(first.to_number());
         }
-        if !ghosts.is_empty() {
+        if has_ghosts == GHOSTS {
             out.u8(ghosts.len() as u8);
-        }
-        for ghost in ghosts {
-            out.u64(ghost.map_or(NO_GHOST, Address::to_number));
+            for ghost in ghosts {
+                out.u64(ghost.map_or(NO_GHOST, Address::to_number));
+            }
         }
         if let Some(last) = self.lasts {
             out.u32(last.0);
@@ -202,9 +209,14 @@ impl Record {
         if usize::from(count) > DROPS_MAX {
             return Err(DecodeError::Invalid { field: "drops" });
         }
-        let drops = (0..count).map(|_| decode_address(&mut input)).collect::<Result<_, _>>()?;
+        let drops = (0..count).map(|_| decode_address(&mut input)).collect::<Result<Vec<_>, _>>()?;
         let copy_of = (first & COPIED != 0).then(|| decode_address(&mut input)).transpose()?;
-        let ghosts = if first & GHOSTS != 0 { decode_ghosts(&mut input)? } else { Vec::new() };
+        let ghosts = match first & (GHOSTS | GHOSTS_ARE_DROPS) {
+            0 => Vec::new(),
+            GHOSTS => decode_ghosts(&mut input)?,
+            GHOSTS_ARE_DROPS => drops.iter().copied().map(Some).collect(),
+            _ => return Err(DecodeError::Invalid { field: "ghosts" }),
+        };
         let lasts = (first & LASTS != 0).then(|| input.u32().map(Day)).transpose()?;
         let content = Content::decode(first & KIND_MASK, ghosts, &mut input, at)?;
         input.finish()?;

@@ -5,12 +5,14 @@
 //! or envelopes is not as it was to be, nobody was told that it is stored, and it is overwritten with zeros. What is
 //! wrong anywhere else has rotted, and is reported.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::block::{Block, Group};
+use super::lane::{Lane, Lanes};
 use super::log::Active;
 use super::medium::{Medium, MediumFile};
 use super::page::{Address, PAGE_BYTES, PageNumber, Place};
@@ -136,46 +138,43 @@ impl Survey {
 /// Where a replay begins: behind everything that a checkpoint holds.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Start {
-    /// The page where the next block may begin; `None` for the first of all.
-    pub place: Option<Place>,
-    /// The last group before it.
+    /// The pages where the next blocks may begin; `None` for the first of all.
+    pub ends: Lanes<Option<Place>>,
+    /// The last group before them.
     pub group: u64,
 }
 
 /// Where a replay came to its end.
 pub struct Replayed {
     /// Where writing goes on.
-    pub active: Option<Active>,
+    pub active: Lanes<Option<Active>>,
     /// Segments that were prepared and hold nothing yet, in order.
     pub spares: VecDeque<Arc<Segment>>,
-    /// The last group that counts.
+    /// The last group seen.
     pub group: u64,
     /// What was wrong.
     pub damage: Damage,
 }
 
-/// Reads all blocks of `used` behind `start` in order. `visit` gets each block of each group that counts; `is_sound`
-/// says of a block of the last group whether its envelopes are what its records say.
+/// Reads all blocks of `used` behind `start` in the order of their groups. `visit` gets each block of each group that
+/// counts; `is_sound` says of a block of the last group whether its envelopes are what its records say.
 pub fn replay(
     used: &[Arc<Segment>],
     start: Start,
     visit: &mut dyn FnMut(PlacedBlock),
     is_sound: &mut dyn FnMut(&PlacedBlock) -> io::Result<bool>,
 ) -> io::Result<Replayed> {
-    let mut replay = Replay::new(start, visit);
-    let first = start.place.map_or(0, |place| place.sequence);
-    let behind = used.iter().filter(|segment| segment.header.sequence >= first);
-    for segment in behind.clone() {
-        let from = start.place.filter(|place| place.sequence == segment.header.sequence);
-        replay.segment(segment, from.map_or(1, |place| place.page))?;
-    }
+    let mut replay = Replay::new(used, start, visit)?;
+    replay.read_all()?;
     replay.finish(is_sound)?;
-    let Replay { active, last, mut damage, garbage, gaps, .. } = replay;
-    let newest = active.as_ref().map_or(first, |active: &Active| active.segment.header.sequence);
-    damage.lost_pages += gaps.iter().map(|gap| u64::from(gap.pages.end - gap.pages.start)).sum::<u64>();
+    let Replay { active, last_group, mut damage, garbage, gaps, .. } = replay;
+    let written = active.map(|active| active.as_ref().map(|active| active.segment.header.sequence));
+    let begun = written.iter().flatten().copied().chain(newest_of(&start)).max().unwrap_or(0);
+    damage.lost_pages += gaps.iter().map(Gap::count).sum::<u64>();
     for (segment, pages) in garbage {
+        let sequence = segment.header.sequence;
         // Behind the last block of a segment that is written no more nothing may be but zeros.
-        if segment.header.sequence < newest {
+        if sequence < begun && !written.iter().any(|written| *written == Some(sequence)) {
             damage.lost_pages += u64::from(pages.end - pages.start);
         } else {
             damage.torn_pages += u64::from(pages.end - pages.start);
@@ -183,31 +182,45 @@ pub fn replay(
             segment.file.sync_data()?;
         }
     }
-    let spares = behind.filter(|segment| segment.header.sequence > newest).cloned().collect();
-    Ok(Replayed { active, spares, group: last.number, damage })
+    let spares = used.iter().filter(|segment| segment.header.sequence > begun).cloned().collect();
+    Ok(Replayed { active, spares, group: last_group, damage })
 }
 
-/// Reads all blocks of `used` behind `start` in order and puts nothing right: for a log that is being written.
-pub fn read(used: &[Arc<Segment>], start: Start, visit: &mut dyn FnMut(PlacedBlock)) -> io::Result<Damage> {
-    let mut replay = Replay::new(start, visit);
-    for segment in used {
-        replay.segment(segment, 1)?;
-    }
+/// Reads all blocks of `used` in the order of their groups and puts nothing right: for a log that is being written.
+pub fn read(used: &[Arc<Segment>], visit: &mut dyn FnMut(PlacedBlock)) -> io::Result<Damage> {
+    let mut replay = Replay::new(used, Start::default(), visit)?;
+    replay.read_all()?;
     replay.count_group();
-    let lost = replay.gaps.iter().map(|gap| u64::from(gap.pages.end - gap.pages.start)).sum();
+    let lost = replay.gaps.iter().map(Gap::count).sum();
     let stray = replay.garbage.iter().map(|(_, pages)| u64::from(pages.end - pages.start)).sum();
     Ok(Damage { lost_pages: lost, torn_pages: stray, ..replay.damage })
 }
 
+/// The newest segment that had been begun when the checkpoint was written.
+fn newest_of(start: &Start) -> Option<u32> {
+    start.ends.iter().flatten().map(|end| end.sequence).max()
+}
+
 struct Replay<'a> {
     visit: &'a mut dyn FnMut(PlacedBlock),
+    /// All segments, and by the next block of each which of them it is.
+    cursors: Vec<Cursor<'a>>,
+    next: BinaryHeap<Reverse<(Group, usize)>>,
     /// The blocks of the group that is being read.
     group: Vec<PlacedBlock>,
-    last: Group,
-    active: Option<Active>,
+    /// The last group seen, whether it counts or not: the next one goes above it.
+    last_group: u64,
+    active: Lanes<Option<Active>>,
     damage: Damage,
     garbage: Vec<(Arc<Segment>, Range<PageNumber>)>,
     gaps: Vec<Gap>,
+}
+
+/// How far a segment is read.
+struct Cursor<'a> {
+    segment: &'a Arc<Segment>,
+    scan: Scan<'a>,
+    block: Option<PlacedBlock>,
 }
 
 /// Pages that should be blocks and are none.
@@ -218,34 +231,81 @@ struct Gap {
     before: u64,
 }
 
+impl Gap {
+    fn count(&self) -> u64 {
+        u64::from(self.pages.end - self.pages.start)
+    }
+}
+
 impl<'a> Replay<'a> {
-    fn new(start: Start, visit: &'a mut dyn FnMut(PlacedBlock)) -> Self {
-        let last = Group { number: start.group, index: u16::MAX, blocks: 0 };
-        let damage = Damage::default();
-        Self { visit, group: Vec::new(), last, active: None, damage, garbage: Vec::new(), gaps: Vec::new() }
+    fn new(
+        used: &'a [Arc<Segment>],
+        start: Start,
+        visit: &'a mut dyn FnMut(PlacedBlock),
+    ) -> io::Result<Self> {
+        let mut replay = Self {
+            visit,
+            cursors: Vec::new(),
+            next: BinaryHeap::new(),
+            group: Vec::new(),
+            last_group: start.group,
+            active: Lanes::default(),
+            damage: Damage::default(),
+            garbage: Vec::new(),
+            gaps: Vec::new(),
+        };
+        for segment in used {
+            replay.begin(segment, &start)?;
+        }
+        Ok(replay)
     }
 
-    fn segment(&mut self, segment: &Arc<Segment>, from: PageNumber) -> io::Result<()> {
-        let mut scan = Scan::new(&*segment.file, &segment.header, from, self.last);
+    /// Begins to read a segment, if anything in it can be behind `start`.
+    fn begin(&mut self, segment: &'a Arc<Segment>, start: &Start) -> io::Result<()> {
+        let sequence = segment.header.sequence;
+        let begun = |lane: &Lane| start.ends[*lane].filter(|end| end.sequence == sequence);
+        let from = match Lane::ALL.iter().find_map(|lane| Some((*lane, begun(lane)?.page))) {
+            Some((lane, page)) => {
+                self.active[lane] = Some(Active { segment: segment.clone(), next: page });
+                page
+            }
+            None if Some(sequence) > newest_of(start) => 1,
+            None => return Ok(()),
+        };
+        let last = Group { number: start.group, index: u16::MAX, blocks: 0 };
+        let scan = Scan::new(&*segment.file, &segment.header, from, last);
+        self.cursors.push(Cursor { segment, scan, block: None });
+        self.advance(self.cursors.len() - 1)
+    }
+
+    /// Finds the next block of a segment.
+    fn advance(&mut self, index: usize) -> io::Result<()> {
+        let Cursor { segment, scan, block: next } = &mut self.cursors[index];
+        let sequence = segment.header.sequence;
         let mut gap = None;
         while let Some(found) = scan.advance()? {
             match found {
                 Found::Block { at, block, repaired } => {
-                    let (sequence, before) = (segment.header.sequence, block.group.number);
+                    let before = block.group.number;
                     self.gaps.extend(gap.take().map(|pages| Gap { sequence, pages, before }));
                     self.damage.repaired_tables += u64::from(repaired);
-                    self.block(PlacedBlock { segment: segment.clone(), at, block });
+                    self.next.push(Reverse((block.group, index)));
+                    *next = Some(PlacedBlock { segment: segment.clone(), at, block });
+                    return Ok(());
                 }
                 Found::Gap { from, to } => gap = Some(from..to),
             }
         }
-        if let Some(end) = scan.garbage() {
-            self.garbage.push((segment.clone(), scan.end()..end));
+        self.garbage.extend(scan.garbage().map(|end| (segment.clone(), scan.end()..end)));
+        Ok(())
+    }
+
+    fn read_all(&mut self) -> io::Result<()> {
+        while let Some(Reverse((_, index))) = self.next.pop() {
+            let block = self.cursors[index].block.take();
+            self.advance(index)?;
+            self.block(block.expect("a segment that is next has a block"));
         }
-        if scan.end() > from.max(1) || from > 1 {
-            self.active = Some(Active { segment: segment.clone(), next: scan.end() });
-        }
-        self.last = scan.last_group();
         Ok(())
     }
 
@@ -254,11 +314,15 @@ impl<'a> Replay<'a> {
         if self.group.first().is_some_and(|first| first.block.group.number != number) {
             self.count_group();
         }
+        self.last_group = number;
         self.group.push(block);
     }
 
     fn count_group(&mut self) {
         for block in self.group.drain(..) {
+            let next = block.at + block.block.pages();
+            let lane = lane_of(&self.active, &block);
+            self.active[lane] = Some(Active { segment: block.segment.clone(), next });
             (self.visit)(block);
         }
     }
@@ -287,7 +351,8 @@ impl<'a> Replay<'a> {
             self.damage.torn_pages += u64::from(pages.end - pages.start);
             write_zeros(&*first.segment.file, pages.clone())?;
             first.segment.file.sync_data()?;
-            self.active = Some(Active { segment: first.segment.clone(), next: pages.start });
+            let lane = lane_of(&self.active, first);
+            self.active[lane] = Some(Active { segment: first.segment.clone(), next: pages.start });
         }
         Ok(())
     }
@@ -298,6 +363,14 @@ impl<'a> Replay<'a> {
         let torn = |gap: &mut Gap| gap.sequence == sequence && gap.before == number;
         self.gaps.extract_if(.., torn).map(|gap| gap.pages.start).fold(first.at, PageNumber::min)
     }
+}
+
+/// The lane that a block belongs to: that of its segment. Only a disk that somebody else wrote has both in one.
+fn lane_of(active: &Lanes<Option<Active>>, block: &PlacedBlock) -> Lane {
+    let is_written = |lane: &Lane| {
+        active[*lane].as_ref().is_some_and(|active| Arc::ptr_eq(&active.segment, &block.segment))
+    };
+    Lane::ALL.into_iter().find(is_written).unwrap_or(block.block.lane)
 }
 
 /// Ends the use of a segment: from then on nothing of it is found again.

@@ -93,11 +93,6 @@ impl<'a> Scan<'a> {
         Some(self.garbage_end).filter(|end| *end > self.next)
     }
 
-    /// The last group seen.
-    pub fn last_group(&self) -> Group {
-        self.last
-    }
-
     fn accept(&mut self, at: PageNumber, block: Block, repaired: bool) -> Found {
         self.next = at + block.pages();
         self.last = self.last.max(block.group);
@@ -148,6 +143,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::super::block::BlockBuilder;
+    use super::super::lane::Lane;
     use super::super::medium::Medium as _;
     use super::super::sim::{Faults, SimDisk};
     use super::*;
@@ -155,7 +151,7 @@ mod tests {
     const HEADER: SegmentHeader = SegmentHeader { sequence: 5, pages: 200, key: [7; 32] };
 
     fn table(at: PageNumber) -> Box<Page> {
-        let mut builder = BlockBuilder::default();
+        let mut builder = BlockBuilder::new(Lane::News);
         builder.push(b"a record", false);
         builder.finish(&HEADER, at, Group { number: at.into(), index: 0, blocks: 1 })
     }
@@ -193,7 +189,7 @@ mod tests {
         let file = file(200, &[(1, table(1)), (2, rotten(2)), (3, table(3)), (4, rotten(4))]);
         let mut scan = Scan::new(&*file, &HEADER, 0, Group::default());
         assert_eq!(found(&mut scan), [(1, 1), (2, 3), (3, 3)]);
-        assert_eq!((scan.end(), scan.garbage(), scan.last_group().number), (4, Some(5), 3));
+        assert_eq!((scan.end(), scan.garbage()), (4, Some(5)));
     }
 
     #[test]

@@ -16,10 +16,11 @@ use super::block::Block;
 use super::book::{Book, Pages};
 use super::checkpoint::Checkpoint;
 use super::index::{Index, IndexError, IndexFactory, MemoryIndex};
+use super::lane::Lanes;
 use super::medium::Medium;
 use super::page::{Address, PAGE_BYTES, Place};
 use super::record::{Owner, Record};
-use super::recover::{self, Damage, PlacedBlock, Start};
+use super::recover::{self, Damage, PlacedBlock};
 use super::rows::{BUCKETS, OwnerKey, Rows};
 use super::segment::read_page;
 use super::spares::{Segment, Spares};
@@ -49,19 +50,19 @@ pub struct Inner {
     pub book: Book,
     /// Which records stand.
     pub rows: Rows,
-    /// Where the next block goes.
-    pub end: Option<Place>,
+    /// Where the next block of each lane goes.
+    pub ends: Lanes<Option<Place>>,
     /// The last group.
     pub group: u64,
     /// The number of the index.
     pub index_number: u64,
-    /// The end of the log that the last checkpoint covers.
-    pub checkpointed: Option<Place>,
+    /// The last group that the last checkpoint covers.
+    pub checkpointed: u64,
     /// Pages were overwritten that the last checkpoint still tells as soiled.
     pub overwritten: bool,
-    /// Segments that hold nothing any more, each with the end of the log when that was so. Their use ends once a
-    /// checkpoint covers that end: until then a replay may need what they say.
-    pub retiring: VecDeque<(u32, Option<Place>)>,
+    /// Segments that hold nothing any more, each with the last group when that was so. Their use ends once a checkpoint
+    /// covers that group: until then a replay may need what they say.
+    pub retiring: VecDeque<(u32, u64)>,
     /// The index is of no use and must be built anew by the thread that commits.
     pub index_is_broken: bool,
     /// What was found wrong since the start.
@@ -85,10 +86,10 @@ impl Inner {
         Self {
             book: Book::default(),
             rows: Rows::new(index, digests, mirrored_rows),
-            end: None,
+            ends: Lanes::default(),
             group: 0,
             index_number,
-            checkpointed: None,
+            checkpointed: 0,
             overwritten: false,
             retiring: VecDeque::new(),
             index_is_broken: false,
@@ -114,7 +115,7 @@ impl Inner {
         self.index_number += 1;
         let index = fresh_index(indexes, self.index_number);
         self.rows = Rows::new(index, vec![0; BUCKETS], mirrored_rows);
-        self.checkpointed = None;
+        self.checkpointed = 0;
         self.index_is_broken = false;
         self.retiring.clear();
         for one in self.book.uses.values_mut() {
@@ -169,7 +170,7 @@ impl Shared {
         let used: Vec<Arc<Segment>> = inner.book.uses.values().map(|one| one.segment.clone()).collect();
         let mut unknown = 0;
         let mut visit = |block: PlacedBlock| unknown += inner.block(&block, Mode::Rebuild);
-        let replayed = recover::read(&used, Start::default(), &mut visit)?;
+        let replayed = recover::read(&used, &mut visit)?;
         inner.damage.lost_pages = inner.damage.lost_pages.max(replayed.lost_pages);
         inner.damage.unknown_records = unknown;
         Ok(())
@@ -273,15 +274,10 @@ impl Shared {
         ReadError::Damaged
     }
 
-    /// Whether a checkpoint, behind which the log begins anew, covers `place`.
-    pub fn is_checkpointed(&self, place: Option<Place>) -> bool {
-        self.inner().checkpointed >= place
-    }
-
     /// The checkpoint of the book-keeping as it stands, for the frozen rows' `digests`.
     pub fn checkpoint(inner: &Inner, digests: Vec<u64>) -> Checkpoint {
         let uses = inner.book.uses.iter().map(|(sequence, one)| (*sequence, one.pages.clone())).collect();
-        Checkpoint { index: inner.index_number, end: inner.end, group: inner.group, digests, uses }
+        Checkpoint { index: inner.index_number, ends: inner.ends, group: inner.group, digests, uses }
     }
 
     /// Bytes of all segments in use.

@@ -75,7 +75,8 @@ impl IndexFactory for SledIndexes {
         if !path.is_dir() {
             return Err(IndexError::Failed);
         }
-        let db = fenced(|| sled::Config::new().path(&path).cache_capacity(CACHE_BYTES).open())?;
+        let config = sled::Config::new().path(&path).cache_capacity(CACHE_BYTES).flush_every_ms(None);
+        let db = fenced(|| config.open())?;
         Ok(Arc::new(SledIndex { db: Some(db), path, joining: RwLock::default() }))
     }
 

@@ -14,6 +14,7 @@ use poterne_relay_core::store::{CommitError, LoadError, ReadError, Store, Write}
 
 use super::book::Pages;
 use super::embedded::EmbeddedStore;
+use super::lane::Lane;
 use super::page::{Address, PageNumber};
 use super::record::{Content, DROPS_MAX, Owner, Record};
 use super::recover::PlacedBlock;
@@ -121,13 +122,17 @@ impl EmbeddedStore {
         let shared = self.shared.clone();
         let mut inner = shared.inner();
         let today = self.today;
-        let written = self.log.active().and_then(|sequence| inner.book.pages(sequence));
-        if written.is_some_and(|pages| pages.is_stale(today)) {
-            self.log.close_segment();
+        for lane in Lane::ALL {
+            let written = self.log.active(lane).and_then(|sequence| inner.book.pages(sequence));
+            if written.is_some_and(|pages| pages.is_stale(today)) {
+                self.log.close_segment(lane);
+            }
         }
-        let (active, thin_percent) = (self.log.active(), shared.config.thin_percent);
+        let (active, thin_percent) =
+            (Lane::ALL.map(|lane| self.log.active(lane)), shared.config.thin_percent);
         let is_retiring = |sequence: u32| inner.retiring.iter().any(|(other, _)| *other == sequence);
-        let written_no_more = inner.book.uses.iter().filter(|(sequence, _)| Some(**sequence) != active);
+        let written_no_more =
+            inner.book.uses.iter().filter(|(sequence, _)| !active.contains(&Some(**sequence)));
         let is_thin = |pages: &Pages| pages.live_bytes() * 100 < pages.used_bytes() * thin_percent;
         let thin =
             inner.book.uses.iter().filter(|(_, one)| is_thin(&one.pages)).map(|(sequence, _)| *sequence);
@@ -148,46 +153,53 @@ impl EmbeddedStore {
     /// Copies some of what a segment holds. When nothing is left, its use will end.
     fn empty(&mut self, sequence: u32) -> Result<bool, TidyError> {
         let from = self.emptying.take().filter(|(begun, _)| *begun == sequence).map_or(1, |(_, page)| page);
-        let next = self.copy_from(sequence, from)?;
+        self.log.turn_to(Lane::Copies);
+        let mut lost = Vec::new();
+        let next = self.copy_from(sequence, from, &mut lost);
+        // Also where that failed: each copy counts by itself, and what follows is no copy.
+        let committed = self.commit();
+        self.log.turn_to(Lane::News);
+        let next = next?;
+        committed?;
+        self.strike_off(lost)?;
         self.emptying = next.map(|page| (sequence, page));
         if next.is_none() {
-            self.repeat_drops(sequence)?;
-        }
-        if let Err(error) = self.commit() {
-            self.emptying = None;
-            return Err(error.into());
-        }
-        if next.is_none() {
             let mut inner = self.shared.inner();
-            let end = inner.end;
-            inner.retiring.push_back((sequence, end));
+            let group = inner.group;
+            inner.retiring.push_back((sequence, group));
         }
         Ok(true)
     }
 
     /// Copies what stands from that page on, as far as one step goes; says on which page the next begins. Before it
-    /// nothing stands any more, once this is committed.
-    fn copy_from(&mut self, sequence: u32, from: PageNumber) -> Result<Option<PageNumber>, TidyError> {
-        if self.shared.inner().book.pages(sequence).is_none_or(|pages| pages.is_empty()) {
-            return Ok(None);
-        }
+    /// nothing stands any more, once this is committed and what is `lost` is struck off.
+    fn copy_from(
+        &mut self,
+        sequence: u32,
+        from: PageNumber,
+        lost: &mut Vec<Record>,
+    ) -> Result<Option<PageNumber>, TidyError> {
+        let is_empty = self.shared.inner().book.pages(sequence).is_none_or(|pages| pages.is_empty());
         let mut copied = 0;
-        for (count, block) in self.blocks(sequence, from, STEP_BLOCKS)?.into_iter().enumerate() {
+        let blocks = if is_empty { Vec::new() } else { self.blocks(sequence, from, STEP_BLOCKS)? };
+        for (count, block) in blocks.into_iter().enumerate() {
             if copied >= self.shared.config.copy_pages * PAGE_WEIGHT || count + 1 == STEP_BLOCKS {
                 return Ok(Some(block.at));
             }
             for (at, bytes) in block.records() {
                 let Ok(record) = Record::decode(bytes, at) else { continue };
                 if self.stands(&record, at)? {
-                    copied += self.copy(at, record)?;
+                    copied += self.copy(at, record, lost)?;
                 }
             }
         }
+        self.repeat_drops(sequence)?;
         Ok(None)
     }
 
-    /// Writes a standing record again. Says what that weighs, see [`RECORD_WEIGHT`].
-    fn copy(&mut self, at: Address, record: Record) -> Result<usize, TidyError> {
+    /// Writes a standing record again; one whose envelope can't be read any more is `lost`. Says what that weighs, see
+    /// [`RECORD_WEIGHT`].
+    fn copy(&mut self, at: Address, record: Record, lost: &mut Vec<Record>) -> Result<usize, TidyError> {
         let mut drops = vec![at];
         drops.extend(self.needed_drops(&record, at.sequence()));
         drops.truncate(DROPS_MAX);
@@ -196,7 +208,10 @@ impl EmbeddedStore {
         let envelope = match id.map(|id| self.shared.envelope(at, &id)).transpose() {
             Ok(envelope) => envelope,
             Err(ReadError::Unavailable) => return Err(LoadError.into()),
-            Err(ReadError::Damaged) => return Ok(self.lose(record)),
+            Err(ReadError::Damaged) => {
+                lost.push(record);
+                return Ok(RECORD_WEIGHT);
+            }
         };
         let weight = if envelope.is_some() { PAGE_WEIGHT } else { RECORD_WEIGHT };
         let copy = Record { drops, copy_of: Some(record.order(at)), ..record };
@@ -207,13 +222,15 @@ impl EmbeddedStore {
         Ok(weight)
     }
 
-    /// An envelope that can't be read any more is struck off.
-    fn lose(&mut self, record: Record) -> usize {
-        if let Content::Change(Change::Put(arrival), _) = record.content {
-            let (id, change) = (MailboxId(record.owner.0), Change::Lost { position: arrival.position });
-            self.stage(Write::Mailbox { id, change, envelope: None });
+    /// Strikes puts off whose envelopes can't be read any more. That is news: its place in the order is behind the put.
+    fn strike_off(&mut self, lost: Vec<Record>) -> Result<(), CommitError> {
+        for record in lost {
+            if let Content::Change(Change::Put(arrival), _) = record.content {
+                let (id, change) = (MailboxId(record.owner.0), Change::Lost { position: arrival.position });
+                self.stage(Write::Mailbox { id, change, envelope: None });
+            }
         }
-        RECORD_WEIGHT
+        self.commit()
     }
 
     fn relocate(&mut self, id: MailboxId, position: Position, to: Address) {

@@ -15,7 +15,7 @@ use super::index::MemoryIndex;
 use super::medium::Medium;
 use super::page::{Address, PageNumber};
 use super::record::{Content, Record};
-use super::recover::{self, PlacedBlock, Start};
+use super::recover::{self, PlacedBlock};
 use super::rows::BUCKETS;
 use super::segment::{is_zero, read_page};
 use super::shared::{Inner, Mode};
@@ -85,13 +85,13 @@ pub fn verify(medium: &dyn Medium, today: Day) -> io::Result<Report> {
         report.soiled_tables += u64::from(!block.block.padding_is_zero());
         report.unknown_records += inner.block(&block, Mode::Rebuild);
     };
-    let damage = recover::read(&survey.used, Start::default(), &mut visit)?;
+    let damage = recover::read(&survey.used, &mut visit)?;
     report.lost_pages = damage.lost_pages;
     report.stray_pages = damage.torn_pages;
     report.repairable_tables = damage.repaired_tables;
     report.records = inner.book.uses.values().map(|one| u64::from(one.pages.rows)).sum();
     let mut visit = |block: PlacedBlock| report.envelopes_of(&block, &inner, today);
-    recover::read(&survey.used, Start::default(), &mut visit)?;
+    recover::read(&survey.used, &mut visit)?;
     Ok(report)
 }
 

@@ -10,6 +10,7 @@ use poterne_protocol::envelope::SealedEnvelope;
 use poterne_protocol::mailbox::MailboxId;
 use poterne_protocol::time::Day;
 use poterne_relay::store::block::{BlockBuilder, Group};
+use poterne_relay::store::lane::Lane;
 use poterne_relay::store::medium::{Medium as _, MediumFile};
 use poterne_relay::store::page::{self, PAGE_BYTES, PageNumber};
 use poterne_relay::store::record::{Content, Owner, Record};
@@ -112,7 +113,8 @@ fn envelope_page(fill: Option<u8>, dice: &mut Dice) -> [u8; PAGE_BYTES] {
 
 /// A block of records of any bytes, of which at most `room` attach an envelope: what fills each, where it is known.
 fn block(dice: &mut Dice, room: PageNumber) -> (BlockBuilder, Vec<Option<u8>>) {
-    let (mut builder, mut attached) = (BlockBuilder::default(), Vec::new());
+    let lane = if dice.one_in(4) { Lane::Copies } else { Lane::News };
+    let (mut builder, mut attached) = (BlockBuilder::new(lane), Vec::new());
     for _ in 0..dice.byte() % 6 {
         let (record, fill) = match dice.byte() % 3 {
             0 => {

@@ -73,7 +73,7 @@ pub fn await_calm(shared: &Shared) -> anyhow::Result<()> {
             erased = Some(Instant::now());
         }
         let inner = shared.inner();
-        let now = (inner.end, inner.book.uses.len(), inner.retiring.len(), shared.spares.free());
+        let now = (inner.group, inner.book.uses.len(), inner.retiring.len(), shared.spares.free());
         let busy = !inner.retiring.is_empty() || shared.spares.soiled() > 0 || last != Some(now);
         drop(inner);
         last = Some(now);
