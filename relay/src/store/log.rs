@@ -181,6 +181,7 @@ mod tests {
     use super::*;
     use crate::store::block::Group;
     use crate::store::medium::Medium;
+    use crate::store::recover::{self, PlacedBlock, Start};
     use crate::store::scan::{Found, Scan};
     use crate::store::sim::{Faults, SimDisk};
 
@@ -253,6 +254,41 @@ mod tests {
         assert_eq!(records(&copies.begun[0]), [[2]]);
         let at = |sequence, page| Some(Place { sequence, page });
         assert_eq!((more.ends[Lane::News], more.ends[Lane::Copies]), (at(1, 5), at(2, 3)));
+    }
+
+    /// What a replay from `start` sees, and where each lane goes on.
+    fn replayed(disk: &SimDisk, start: Start, last_is_sound: bool) -> (Vec<Vec<u8>>, Lanes<Option<Place>>) {
+        let survey = recover::survey(disk).expect("a sound disk");
+        let mut seen = Vec::new();
+        let mut visit = |block: PlacedBlock| seen.extend(block.records().map(|(_, record)| record.to_vec()));
+        let is_sound = &mut |_: &PlacedBlock| Ok(last_is_sound);
+        let replayed = recover::replay(&survey.used, start, &mut visit, is_sound).expect("a sound disk");
+        (seen, replayed.active.map(|active| active.as_ref().map(Active::place)))
+    }
+
+    #[test]
+    fn groups_are_found_in_their_order_whichever_lane_they_lie_in() {
+        let disk = SimDisk::new(Faults::default());
+        let mut log = log(&disk, 4);
+        let mut write = |lane: Lane, byte: u8| {
+            log.turn_to(lane);
+            log.stage(&[byte], None, Purpose::Copy).expect("stages");
+            log.commit().expect("commits")
+        };
+        write(Lane::Copies, 1);
+        write(Lane::News, 2);
+        let second = write(Lane::Copies, 3);
+        let third = write(Lane::News, 4);
+        let fourth = write(Lane::Copies, 5);
+        assert_eq!(
+            replayed(&disk, Start::default(), true),
+            (vec![vec![1], vec![2], vec![3], vec![4], vec![5]], fourth.ends)
+        );
+        let start = Start { ends: second.ends, group: second.group };
+        assert_eq!(replayed(&disk, start, true), (vec![vec![4], vec![5]], fourth.ends));
+        // A last group that does not count is undone in its own lane.
+        assert_eq!(replayed(&disk, start, false), (vec![vec![4]], third.ends));
+        assert_eq!(replayed(&disk, start, true), (vec![vec![4]], third.ends));
     }
 
     #[test]
