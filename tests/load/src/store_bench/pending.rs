@@ -95,10 +95,11 @@ pub fn empty_child(words: &[&str]) -> anyhow::Result<()> {
     let Config { spares, free_files, segment_pages, .. } = shared.config;
     await_calm(&shared)?;
     wait_for("files to be given back", || {
-        shared.spares.ready() >= spares && shared.spares.free() <= free_files
+        shared.spares.ready() >= spares && shared.spares.free() <= free_files && shared.spares.soiled() == 0
     })?;
     let left = disk_bytes(Path::new(folder))?;
-    let ready = shared.spares.ready() as u64 * u64::from(segment_pages) * PAYLOAD_BYTES as u64;
+    let clean = (shared.spares.ready() + shared.spares.free()) as u64;
+    let ready = clean * u64::from(segment_pages) * PAYLOAD_BYTES as u64;
     tell(&json!({ "left_bytes": left, "left_beside_spares_bytes": left - ready }));
     Ok(())
 }

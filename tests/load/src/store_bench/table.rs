@@ -10,6 +10,8 @@ use serde_json::Value;
 use crate::children::{ask, get, start};
 use crate::sizes::Sizes;
 
+/// The first turn is larger by this part: what later turns leave behind, tombstones and little else, finds files too.
+const FIRST_TURN_MORE: u64 = 4;
 const PRODUCERS: [u64; 2] = [512, 64];
 
 /// Measures everything and prints the table.
@@ -41,15 +43,17 @@ impl Turns {
         let (store, limit) = (folder.join("store"), folder.join("limit"));
         let (store, limit) = (store.to_string_lossy().into_owned(), limit.to_string_lossy().into_owned());
         let (puts, together) = (sizes.turn.to_string(), producers.to_string());
-        let fill = |number: usize| ask(&["fill", &store, &puts, &together, &number.to_string()]);
+        let fill = |puts: u64, number: usize| {
+            ask(&["fill", &store, &puts.to_string(), &together, &number.to_string()])
+        };
         eprintln!("{producers} producers: a first turn makes the files that the others use again");
-        fill(0)?;
+        fill(sizes.turn + sizes.turn / FIRST_TURN_MORE, 0)?;
         let mut turns = Self { producers, append: Vec::new(), prewritten: Vec::new(), store: Vec::new() };
         let (mut put, mut secs) = (0, 0.0);
         while put < sizes.total || secs < sizes.secs as f64 {
             turns.append.push(ask(&["limit", &limit, &puts, &together, "append"])?);
             turns.prewritten.push(ask(&["limit", &limit, &puts, &together, "prewritten"])?);
-            let filled = fill(turns.store.len() + 1)?;
+            let filled = fill(sizes.turn, turns.store.len() + 1)?;
             put += sizes.turn;
             secs += get(&filled, "/puts/secs")?;
             turns.store.push(filled);
@@ -174,7 +178,7 @@ fn pending(folder: &Path, puts: u64) -> anyhow::Result<Vec<String>> {
             mib_per_million(&ended)?
         ),
         format!(
-            "| left on the disk when all is gone | {:.0} MiB, {:.0} MiB of it ready for puts | | {share:.1} % |",
+            "| left on the disk when all is gone | {:.0} MiB, {:.0} MiB of it clean files for puts | | {share:.1} % |",
             mib("/left_bytes")?,
             mib("/left_bytes")? - mib("/left_beside_spares_bytes")?
         ),
