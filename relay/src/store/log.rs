@@ -16,6 +16,9 @@ use super::plan::Plan;
 use super::spares::{Purpose, RESERVED_SPARES, Segment, Spares};
 use super::writer::Writer;
 
+/// Pages that one step of copying takes at most, about.
+const STEP_PAGES: PageNumber = 256;
+
 /// Why a group was not appended.
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
@@ -109,6 +112,14 @@ impl Log {
         let fits = |active: &Active| active.next + 2 <= active.segment.header.end_page();
         let needed = RESERVED_SPARES + usize::from(!self.plan.active.as_ref().is_some_and(fits));
         self.spares.ready() >= needed
+    }
+
+    /// The lane that the next step of copying goes to: where there is no room for it, among news, as long as these have
+    /// some. Else a full disk could stay full.
+    pub fn lane_of_copies(&self) -> Lane {
+        let room = |active: &Active| active.segment.header.end_page() - active.next;
+        let has_room = self.active[Lane::Copies].as_ref().is_some_and(|active| room(active) >= STEP_PAGES);
+        if has_room || self.spares.ready() > 0 { Lane::Copies } else { Lane::News }
     }
 
     /// Stages a record of 1 to [`RECORD_BYTES_MAX`](super::block::RECORD_BYTES_MAX) bytes for the next commit. Where
@@ -289,6 +300,16 @@ mod tests {
         // A last group that does not count is undone in its own lane.
         assert_eq!(replayed(&disk, start, false), (vec![vec![4]], third.ends));
         assert_eq!(replayed(&disk, start, true), (vec![vec![4]], third.ends));
+    }
+
+    #[test]
+    fn copies_go_among_news_where_no_segment_is_left_for_them() {
+        let disk = SimDisk::new(Faults::default());
+        let mut log = log(&disk, 1);
+        assert_eq!(log.lane_of_copies(), Lane::Copies);
+        log.stage(b"the last segment", None, Purpose::Copy).expect("stages");
+        log.commit().expect("commits");
+        assert_eq!(log.lane_of_copies(), Lane::News);
     }
 
     #[test]

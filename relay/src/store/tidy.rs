@@ -153,7 +153,7 @@ impl EmbeddedStore {
     /// Copies some of what a segment holds. When nothing is left, its use will end.
     fn empty(&mut self, sequence: u32) -> Result<bool, TidyError> {
         let from = self.emptying.take().filter(|(begun, _)| *begun == sequence).map_or(1, |(_, page)| page);
-        self.log.turn_to(Lane::Copies);
+        self.log.turn_to(self.log.lane_of_copies());
         let mut lost = Vec::new();
         let next = self.copy_from(sequence, from, &mut lost);
         // Also where that failed: each copy counts by itself, and what follows is no copy.
