@@ -10,9 +10,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use crate::bounds::{CALL_TIMEOUT, CLOSE_TIMEOUT, WRITE_BATCH_BYTES};
-use crate::dial::HELLO_NUMBER;
-use crate::frames::{FrameReader, StreamError, write};
 use poterne_protocol::channel::ClientChannel;
 use poterne_protocol::inner::{decode_answer, encode_request};
 use poterne_protocol::limits::REQUESTS_UNDER_WAY;
@@ -22,6 +19,10 @@ use quinn::{Connection, Endpoint, SendStream, VarInt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+
+use crate::bounds::{CALL_TIMEOUT, CLOSE_TIMEOUT, WRITE_BATCH_BYTES};
+use crate::dial::HELLO_NUMBER;
+use crate::frames::{FrameReader, StreamError, write};
 
 /// The code with which a client closes its connection.
 const DONE: VarInt = VarInt::from_u32(0);

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use rand_core::CryptoRng;
+
 use super::direction::{OpeningKey, SealingKey};
 use super::request_keys::RequestKeys;
 use super::{
@@ -13,7 +15,6 @@ use crate::hpke;
 use crate::limits::OUTER_FRAME_BYTES;
 use crate::secret_bytes::SecretBytes;
 use crate::time::Day;
-use rand_core::CryptoRng;
 
 /// Bytes of the longest answer: an outer frame without the relay nonce and the tag.
 const ANSWER_BYTES: usize = OUTER_FRAME_BYTES - RELAY_NONCE_BYTES - TAG_BYTES;

@@ -1,10 +1,11 @@
 //! The client's side: one request at a time, kept until its answer opened.
 
+use rand_core::CryptoRng;
+
 use crate::channel::{ChannelError, ClientChannel};
 use crate::descriptor::VerifiedDescriptor;
 use crate::frame::{Continued, OuterFrame};
 use crate::secret_bytes::SecretBytes;
-use rand_core::CryptoRng;
 
 /// Why no request can be sent.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]

@@ -249,15 +249,18 @@ mod tests {
         assert_eq!(committed.ends[Lane::News], Some(Place { sequence: 2, page: 5 }));
     }
 
+    /// A group of one record.
+    fn write(log: &mut Log, lane: Lane, byte: u8, envelope: Option<SealedEnvelope>) -> Committed {
+        log.turn_to(lane);
+        log.stage(&[byte], envelope, Purpose::Copy).expect("stages");
+        log.commit().expect("commits")
+    }
+
     #[test]
     fn a_lane_is_written_to_segments_of_its_own() {
         let disk = SimDisk::new(Faults::default());
         let mut log = log(&disk, 4);
-        let mut write = |lane: Lane, byte: u8| {
-            log.turn_to(lane);
-            log.stage(&[byte], Some(envelope(byte)), Purpose::Put).expect("stages");
-            log.commit().expect("commits")
-        };
+        let mut write = |lane, byte| write(&mut log, lane, byte, Some(envelope(byte)));
         let (news, copies) = (write(Lane::News, 1), write(Lane::Copies, 2));
         let more = write(Lane::News, 3);
         assert_eq!((news.begun.len(), copies.begun.len(), more.begun.len()), (1, 1, 0));
@@ -281,11 +284,7 @@ mod tests {
     fn groups_are_found_in_their_order_whichever_lane_they_lie_in() {
         let disk = SimDisk::new(Faults::default());
         let mut log = log(&disk, 4);
-        let mut write = |lane: Lane, byte: u8| {
-            log.turn_to(lane);
-            log.stage(&[byte], None, Purpose::Copy).expect("stages");
-            log.commit().expect("commits")
-        };
+        let mut write = |lane, byte| write(&mut log, lane, byte, None);
         write(Lane::Copies, 1);
         write(Lane::News, 2);
         let second = write(Lane::Copies, 3);

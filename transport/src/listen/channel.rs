@@ -7,11 +7,6 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::budget::{Account, Budget, Hold};
-use super::{Event, Service, Shared, Source, has_begun};
-use crate::bounds::{FRAMES_BEFORE_CHANNEL, STALL_TIMEOUT, WRITE_BATCH_BYTES, WRITE_PIECE_BYTES};
-use crate::frames::{FrameReader, StreamError, write, write_frame};
-use crate::network::Network;
 use poterne_protocol::channel::{AcceptError, RelayChannel};
 use poterne_protocol::frame::{ChannelOpening, Fault, FrameDecoder, OuterFrame};
 use poterne_protocol::inner::{InnerError, decode_request, encode_answer};
@@ -22,6 +17,12 @@ use quinn::{RecvStream, SendStream, VarInt};
 use rand_core::UnwrapErr;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep, timeout, timeout_at};
+
+use super::budget::{Account, Budget, Hold};
+use super::{Event, Service, Shared, Source, has_begun};
+use crate::bounds::{FRAMES_BEFORE_CHANNEL, STALL_TIMEOUT, WRITE_BATCH_BYTES, WRITE_PIECE_BYTES};
+use crate::frames::{FrameReader, StreamError, write, write_frame};
+use crate::network::Network;
 
 /// Between two looks whether the channel's request key still lives.
 const KEY_CHECK: Duration = Duration::from_secs(60);
