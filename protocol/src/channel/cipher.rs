@@ -24,22 +24,28 @@ pub(super) struct NotOpened;
 #[cfg(feature = "aws-lc")]
 mod aws_lc {
     use aws_lc_rs::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, UnboundKey};
+    use zeroize::Zeroizing;
 
     use super::{Nonce, NotOpened, Tag};
 
-    /// A key. The library keeps it on its heap, which it wipes.
-    pub struct Cipher(LessSafeKey);
+    /// A key, boxed, so that moves leave no copies of it behind. What the library makes of it takes twenty times as much,
+    /// too much for a channel that waits: it is made for each frame, on the library's heap, which wipes what it frees.
+    pub struct Cipher(Box<Zeroizing<[u8; 32]>>);
 
     impl Cipher {
         pub fn new(key: &[u8; 32]) -> Self {
-            let key = UnboundKey::new(&CHACHA20_POLY1305, key).expect("the key has 32 bytes");
-            Self(LessSafeKey::new(key))
+            Self(Box::new(Zeroizing::new(*key)))
+        }
+
+        fn key(&self) -> LessSafeKey {
+            let key = UnboundKey::new(&CHACHA20_POLY1305, &**self.0);
+            LessSafeKey::new(key.expect("the key has 32 bytes"))
         }
 
         /// Seals in place; the tag goes behind it.
         pub fn seal(&self, nonce: Nonce, text: &mut [u8]) -> Tag {
             let nonce = aws_lc_rs::aead::Nonce::assume_unique_for_key(nonce);
-            let tag = self.0.seal_in_place_separate_tag(nonce, Aad::empty(), text);
+            let tag = self.key().seal_in_place_separate_tag(nonce, Aad::empty(), text);
             let tag = tag.expect("a frame is shorter than the cipher's bound of 256 GiB");
             tag.as_ref().try_into().expect("a tag has 16 bytes")
         }
@@ -47,7 +53,7 @@ mod aws_lc {
         /// Opens in place what has its tag behind it, and leaves the text.
         pub fn open(&self, nonce: Nonce, sealed: &mut Vec<u8>) -> Result<(), NotOpened> {
             let nonce = aws_lc_rs::aead::Nonce::assume_unique_for_key(nonce);
-            let text = self.0.open_in_place(nonce, Aad::empty(), sealed).map_err(|_| NotOpened)?;
+            let text = self.key().open_in_place(nonce, Aad::empty(), sealed).map_err(|_| NotOpened)?;
             let length = text.len();
             sealed.truncate(length);
             Ok(())
