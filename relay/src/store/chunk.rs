@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     fn row(owner: u8, address: u64) -> Row {
-        (OwnerKey([owner; 16]), Address::from_number(address))
+        (OwnerKey([owner; 8]), Address::from_number(address))
     }
 
     #[test]
@@ -165,7 +165,7 @@ mod tests {
         let whole = Chunk::of(&[(row(1, 5), true), (row(3, 9), false)]).encode();
         let more_than_any_has = u32::MAX.to_le_bytes();
         let left_over = [&whole[..], &[0]].concat();
-        for bytes in [&whole[..3], &whole[..17], &whole[..whole.len() - 1], &more_than_any_has, &left_over] {
+        for bytes in [&whole[..3], &whole[..10], &whole[..whole.len() - 1], &more_than_any_has, &left_over] {
             assert!(Chunk::decode(bytes).is_err(), "{} bytes", bytes.len());
         }
     }
@@ -174,7 +174,7 @@ mod tests {
     fn the_key_of_an_owner_stands_once() {
         let rows: Vec<(Row, bool)> = (0..5).map(|address| (row(1, 1 << 40 | address << 14), true)).collect();
         let chunk = Chunk::of(&rows);
-        assert_eq!(chunk.encode().len(), 1 + 16 + 1 + 6 + 4 * 3 + 1);
+        assert_eq!(chunk.encode().len(), 1 + 8 + 1 + 6 + 4 * 3 + 1);
         assert!(Chunk::decode(&chunk.encode()).expect("reads").added == chunk.added);
     }
 

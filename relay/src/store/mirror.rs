@@ -108,18 +108,18 @@ mod tests {
     use super::*;
 
     fn row(owner: u8, address: u64) -> Row {
-        (OwnerKey([owner; 16]), Address::from_number(address))
+        (OwnerKey([owner; 8]), Address::from_number(address))
     }
 
     fn addresses(mirror: &Mirror, owner: u8) -> Option<Vec<u64>> {
-        mirror.of(&OwnerKey([owner; 16])).map(|found| found.map(|at| at.to_number()).collect())
+        mirror.of(&OwnerKey([owner; 8])).map(|found| found.map(|at| at.to_number()).collect())
     }
 
     #[test]
     fn a_bucket_that_is_not_here_says_so() {
         let mut mirror = Mirror::new(100);
         assert_eq!(addresses(&mirror, 1), None);
-        mirror.admit(bucket(&OwnerKey([1; 16])), &[]);
+        mirror.admit(bucket(&OwnerKey([1; 8])), &[]);
         assert_eq!(addresses(&mirror, 1), Some(Vec::new()));
         assert_eq!(mirror.contains(&row(2, 1)), None);
     }
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn changes_count_once_however_often_they_are_brought() {
         let mut mirror = Mirror::new(100);
-        let place = bucket(&OwnerKey([1; 16]));
+        let place = bucket(&OwnerKey([1; 8]));
         mirror.admit(place, &[row(1, 7), row(1, 3)]);
         for _ in 0..2 {
             mirror.bring(place, &[(row(1, 3), false), (row(1, 5), true), (row(1, 9), true)]);
@@ -142,7 +142,7 @@ mod tests {
         let mut mirror = Mirror::new(100);
         for owner in 0..=255 {
             let rows: Vec<Row> = (0..10).map(|address| row(owner, address)).collect();
-            mirror.admit(bucket(&OwnerKey([owner; 16])), &rows);
+            mirror.admit(bucket(&OwnerKey([owner; 8])), &rows);
             assert!(mirror.rows <= 100);
         }
         assert_eq!(mirror.buckets.iter().flatten().map(Vec::len).sum::<usize>(), mirror.rows);

@@ -92,7 +92,7 @@ mod tests {
         ) {
             let (mut overlay, mut map) = (Overlay::default(), Bucket::new());
             for ((first, address), step) in steps {
-                let row = (OwnerKey([first; 16]), Address::from_number(address));
+                let row = (OwnerKey([first; 8]), Address::from_number(address));
                 match step {
                     Some(there) => {
                         overlay.insert(row, there);

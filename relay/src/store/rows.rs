@@ -19,13 +19,13 @@ use super::record::Owner;
 /// Buckets of owners, by their first 12 bits.
 pub const BUCKETS: usize = 4096;
 
-/// The first half of an owner, by which it is found. Nobody can make two that begin alike to harm another: the record tells
-/// the whole.
+/// The beginning of an owner, by which it is found. Whoever makes two that begin alike, which takes some 2^32 tries, has
+/// two mailboxes whose records are read for each other: the record tells the whole.
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct OwnerKey(pub [u8; OWNER_KEY_BYTES]);
 
 /// Bytes of an [`OwnerKey`]: each row of the index takes them, and what the index writes is much of what a put costs.
-pub const OWNER_KEY_BYTES: usize = 16;
+pub const OWNER_KEY_BYTES: usize = 8;
 
 impl From<&Owner> for OwnerKey {
     fn from(owner: &Owner) -> Self {
@@ -226,9 +226,7 @@ pub fn bounds(bucket: usize) -> (Row, Row) {
 
 /// Rot and lost writes are what this must notice, not malice: the finish of splitmix64 over both parts.
 fn hash((owner, address): &Row) -> u64 {
-    let mut start = [0; 8];
-    start.copy_from_slice(&owner.0[2..10]);
-    mix(u64::from_le_bytes(start) ^ mix(address.to_number().wrapping_add(0x9E37_79B9_7F4A_7C15)))
+    mix(u64::from_le_bytes(owner.0) ^ mix(address.to_number().wrapping_add(0x9E37_79B9_7F4A_7C15)))
 }
 
 fn mix(number: u64) -> u64 {
@@ -246,7 +244,7 @@ mod tests {
     const MIRRORED: usize = 2;
 
     fn row(owner: u8, address: u64) -> Row {
-        (OwnerKey([owner; 16]), Address::from_number(address))
+        (OwnerKey([owner; 8]), Address::from_number(address))
     }
 
     fn rows() -> (Arc<MemoryIndex>, Rows) {
@@ -274,7 +272,7 @@ mod tests {
         rows.add(row(1, 13));
         rows.drop(row(1, 11));
         let numbers: Vec<u64> =
-            rows.of(&OwnerKey([1; 16])).expect("reads").iter().map(|at| at.to_number()).collect();
+            rows.of(&OwnerKey([1; 8])).expect("reads").iter().map(|at| at.to_number()).collect();
         assert_eq!(numbers, [10, 12, 13]);
         assert!(!rows.contains(&row(1, 11)).expect("reads"));
     }
@@ -295,7 +293,7 @@ mod tests {
         rows.add(row(1, 11));
         settle(&index, &mut rows);
         index.apply(&[(row(1, 11), false)]).expect("applies");
-        assert_eq!(rows.of(&OwnerKey([1; 16])), Err(IndexError::Incomplete));
+        assert_eq!(rows.of(&OwnerKey([1; 8])), Err(IndexError::Incomplete));
     }
 
     #[test]
@@ -308,7 +306,7 @@ mod tests {
         let mut again = Rows::new(index, checkpoint, MIRRORED);
         again.add(row(1, 11));
         again.drop(row(1, 10));
-        assert_eq!(again.of(&OwnerKey([1; 16])), Ok(vec![Address::from_number(11)]));
+        assert_eq!(again.of(&OwnerKey([1; 8])), Ok(vec![Address::from_number(11)]));
     }
 
     #[test]
@@ -317,7 +315,7 @@ mod tests {
         index.apply(&[(row(1, 10), true)]).expect("applies");
         rows.add(row(1, 10));
         rows.drop(row(1, 10));
-        assert_eq!(rows.of(&OwnerKey([1; 16])), Ok(Vec::new()));
+        assert_eq!(rows.of(&OwnerKey([1; 8])), Ok(Vec::new()));
     }
 
     #[test]
@@ -327,13 +325,13 @@ mod tests {
         rows.freeze();
         rows.drop(row(1, 10));
         rows.refrozen();
-        assert_eq!(rows.of(&OwnerKey([1; 16])), Ok(Vec::new()));
+        assert_eq!(rows.of(&OwnerKey([1; 8])), Ok(Vec::new()));
     }
 
     #[test]
     fn every_owner_lies_within_the_bounds_of_its_bucket() {
         for first in [0u8, 1, 0x7f, 0xff] {
-            let owner = OwnerKey([first; 16]);
+            let owner = OwnerKey([first; 8]);
             let (least, greatest) = bounds(bucket(&owner));
             assert!(least.0 <= owner && owner <= greatest.0);
         }

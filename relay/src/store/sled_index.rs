@@ -269,7 +269,7 @@ mod tests {
     use crate::store::rows::bucket;
 
     fn row(owner: u8, address: u64) -> Row {
-        (OwnerKey([owner; 16]), Address::from_number(address))
+        (OwnerKey([owner; 8]), Address::from_number(address))
     }
 
     #[test]
@@ -282,8 +282,8 @@ mod tests {
         index.sync().expect("syncs");
         drop(index);
         let index = indexes.open(1).expect("opens");
-        assert_eq!(index.of(&OwnerKey([1; 16])), Ok(vec![Address::from_number(3)]));
-        assert!(index.in_bucket(bucket(&OwnerKey([2; 16]))).expect("reads") == [row(2, 9)]);
+        assert_eq!(index.of(&OwnerKey([1; 8])), Ok(vec![Address::from_number(3)]));
+        assert!(index.in_bucket(bucket(&OwnerKey([2; 8]))).expect("reads") == [row(2, 9)]);
         assert_eq!(index.contains(&row(1, 5)), Ok(false));
     }
 
@@ -313,7 +313,7 @@ mod tests {
             fs::write(&path, vec![0xa7; length as usize]).expect("writes");
             // What it then says, the digests judge.
             if let Ok(index) = indexes.open(1) {
-                let _ = index.of(&OwnerKey([1; 16]));
+                let _ = index.of(&OwnerKey([1; 8]));
             }
         }
     }
