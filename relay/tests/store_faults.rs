@@ -4,6 +4,7 @@ mod suite;
 
 use poterne_protocol::time::Day;
 use poterne_relay::store::lane::Lane;
+use poterne_relay::store::recover::{self, PlacedBlock};
 use poterne_relay::store::sim::{Faults, SimDisk, Unsynced};
 use poterne_relay::store::sim_index::SimIndexes;
 use poterne_relay::store::{EmbeddedStore, verify};
@@ -198,6 +199,26 @@ fn every_flipped_bit_of_the_log_is_reported() {
     }
 }
 
+/// The uses of files, each with the key to its tables.
+fn uses(disk: &SimDisk) -> Vec<(u32, [u8; 32])> {
+    let survey = recover::look(disk).expect("reads");
+    survey.used.iter().map(|segment| (segment.header.sequence, segment.header.key)).collect()
+}
+
+fn is_in_use(disk: &SimDisk, sequence: u32) -> bool {
+    uses(disk).iter().any(|(other, _)| *other == sequence)
+}
+
+/// Whether a record of the log that can be read holds these bytes.
+fn can_be_read(disk: &SimDisk, needle: &[u8]) -> bool {
+    let survey = recover::look(disk).expect("reads");
+    let mut found = false;
+    let holds = |record: &[u8]| record.windows(needle.len()).any(|window| window == needle);
+    let mut visit = |block: PlacedBlock| found |= block.records().any(|(_, record)| holds(record));
+    recover::read(&survey.used, &mut visit).expect("reads");
+    found
+}
+
 #[test]
 fn ids_of_what_is_gone_and_seconds_of_leases_leave_the_disk_in_days() {
     let mut bed = Embedded::new(Unsynced::Lost);
@@ -206,9 +227,14 @@ fn ids_of_what_is_gone_and_seconds_of_leases_leave_the_disk_in_days() {
     workload.delete_everywhere(&mut store).expect("commits");
     let ids: Vec<_> = workload.gone().map(|envelope| envelope.id()).collect();
     rest(&mut store, TODAY).expect("rests");
-    assert!(ids.iter().any(|id| bed.disk.contains(&id.0)));
+    assert!(ids.iter().any(|id| can_be_read(&bed.disk, &id.0)));
+    let uses = uses(&bed.disk);
     rest(&mut store, TODAY + 9).expect("rests");
-    assert!(!ids.iter().any(|id| bed.disk.contains(&id.0)));
+    assert!(!ids.iter().any(|id| can_be_read(&bed.disk, &id.0)));
+    let ended: Vec<_> = uses.iter().filter(|(sequence, _)| !is_in_use(&bed.disk, *sequence)).collect();
+    assert!(!ended.is_empty());
+    assert!(!ended.iter().any(|(_, key)| bed.disk.contains(key)), "a key of an ended use is still there");
+    assert!(!ids.iter().any(|id| bed.disk.contains(&id.0)), "an id stands in the clear");
     workload.pass_days(9);
     bed.crash(store);
     workload.check(&bed.open(TODAY + 9));

@@ -4,6 +4,13 @@
 //! The table's check is keyed by the segment's use and covers the page number, so a block is valid in one place of one
 //! use only. An envelope's own check is its id: a record that attaches an envelope holds the hash of its bytes. A block
 //! counts whole or not at all: what belongs to one operation stands in one block.
+//!
+//! Records are encrypted with a key that only the segment's header holds. When a use ends, the header is overwritten,
+//! and what its tables said of mailboxes and envelopes is gone with it.
+
+use chacha20::ChaCha20;
+use chacha20::cipher::{KeyIvInit as _, StreamCipher as _};
+use zeroize::Zeroizing;
 
 use super::lane::Lane;
 use super::page::{self, PAGE_BYTES, Page, PageNumber, RECORDS_MAX};
@@ -14,6 +21,9 @@ const CHECK_BYTES: usize = 16;
 const HEADER_BYTES: usize = 40;
 const BODY_START: usize = CHECK_BYTES + HEADER_BYTES;
 const LANE_AT: usize = 42;
+const SEQUENCE_AT: usize = 24;
+const GROUP_AT: usize = 48;
+const RECORDS_CONTEXT: &str = "poterne relay store v1: records of a table";
 /// Bytes of records in a block at most.
 pub const BODY_BYTES: usize = PAGE_BYTES - BODY_START;
 /// Bytes before each record: its length, and whether an envelope is attached.
@@ -92,13 +102,14 @@ impl BlockBuilder {
         table[16..20].copy_from_slice(MAGIC);
         table[20..22].copy_from_slice(&self.records.to_le_bytes());
         table[22..24].copy_from_slice(&self.envelopes.to_le_bytes());
-        table[24..28].copy_from_slice(&segment.sequence.to_le_bytes());
+        table[SEQUENCE_AT..SEQUENCE_AT + 4].copy_from_slice(&segment.sequence.to_le_bytes());
         table[32..36].copy_from_slice(&at.to_le_bytes());
         table[36..38].copy_from_slice(&(self.used as u16).to_le_bytes());
         table[38..40].copy_from_slice(&group.index.to_le_bytes());
         table[40..42].copy_from_slice(&group.blocks.to_le_bytes());
         table[LANE_AT] = self.lane.number();
-        table[48..56].copy_from_slice(&group.number.to_le_bytes());
+        table[GROUP_AT..GROUP_AT + 8].copy_from_slice(&group.number.to_le_bytes());
+        encrypt_or_decrypt(&segment.key, table, self.used);
         let check = check(&segment.key, table, self.used);
         table[..CHECK_BYTES].copy_from_slice(&check);
         self.table
@@ -121,18 +132,20 @@ pub struct Block {
 
 impl Block {
     /// Reads a page as the table of a block at page `at`; `None` where it is none or not whole.
-    pub fn decode(segment: &SegmentHeader, at: PageNumber, table: Box<Page>) -> Option<Self> {
-        if !passes(segment, at, &table) {
+    pub fn decode(segment: &SegmentHeader, at: PageNumber, mut table: Box<Page>) -> Option<Self> {
+        if !is_table(segment, at, &table) {
             return None;
         }
+        let used = used(&table);
+        encrypt_or_decrypt(&segment.key, &mut table, used);
         let group = Group {
-            number: number::<8>(&table, 48),
+            number: number::<8>(&table, GROUP_AT),
             index: number::<2>(&table, 38) as u16,
             blocks: number::<2>(&table, 40) as u16,
         };
         let (records, envelopes) = (number::<2>(&table, 20) as u16, number::<2>(&table, 22) as PageNumber);
         let lane = Lane::from_number(table[LANE_AT])?;
-        let block = Self { used: used(&table), table, group, lane, envelopes, records };
+        let block = Self { used, table, group, lane, envelopes, records };
         block.is_consistent().then_some(block)
     }
 
@@ -142,7 +155,7 @@ impl Block {
         let mut draft = Box::new(*table);
         for bit in 0..checked * 8 {
             draft[bit / 8] ^= 1 << (bit % 8);
-            if passes(segment, at, &draft) {
+            if is_table(segment, at, &draft) {
                 return Self::decode(segment, at, draft);
             }
             draft[bit / 8] ^= 1 << (bit % 8);
@@ -163,11 +176,6 @@ impl Block {
     /// Whether the bytes that the check does not cover are zeros, as they were written.
     pub fn padding_is_zero(&self) -> bool {
         self.table[BODY_START + self.used..].iter().all(|byte| *byte == 0)
-    }
-
-    /// The table page.
-    pub fn table(&self) -> &Page {
-        &self.table
     }
 
     fn is_consistent(&self) -> bool {
@@ -203,9 +211,24 @@ impl<'a> Iterator for Records<'a> {
     }
 }
 
+/// Whether a page is a table of an earlier use of the file. Nobody can read it any more. One of this use with a wrong
+/// bit where the use stands is none.
+pub fn is_of_earlier_use(segment: &SegmentHeader, at: PageNumber, table: &Page) -> bool {
+    let its_use = number::<4>(table, SEQUENCE_AT) as u32;
+    if &table[16..20] != MAGIC || its_use >= segment.sequence {
+        return false;
+    }
+    let is_ours = || {
+        let mut draft = Box::new(*table);
+        draft[SEQUENCE_AT..SEQUENCE_AT + 4].copy_from_slice(&segment.sequence.to_le_bytes());
+        is_table(segment, at, &draft)
+    };
+    (its_use ^ segment.sequence).count_ones() > 1 || !is_ours()
+}
+
 /// Whether a page is the whole table of a block at page `at` of this use.
-fn passes(segment: &SegmentHeader, at: PageNumber, table: &Page) -> bool {
-    if &table[16..20] != MAGIC || number::<4>(table, 24) != u64::from(segment.sequence) {
+pub fn is_table(segment: &SegmentHeader, at: PageNumber, table: &Page) -> bool {
+    if &table[16..20] != MAGIC || number::<4>(table, SEQUENCE_AT) != u64::from(segment.sequence) {
         return false;
     }
     let envelopes = number::<2>(table, 22) as PageNumber;
@@ -215,6 +238,16 @@ fn passes(segment: &SegmentHeader, at: PageNumber, table: &Page) -> bool {
 
 fn used(table: &Page) -> usize {
     number::<2>(table, 36) as usize
+}
+
+/// XORs the records with the key stream of this page and group, which a use writes once: ChaCha20 (RFC 8439), whose
+/// nonce is page u32 | group u64.
+fn encrypt_or_decrypt(key: &[u8; 32], table: &mut Page, used: usize) {
+    let key = Zeroizing::new(blake3::derive_key(RECORDS_CONTEXT, key));
+    let mut nonce = [0; 12];
+    nonce[..4].copy_from_slice(&table[32..36]);
+    nonce[4..].copy_from_slice(&table[GROUP_AT..GROUP_AT + 8]);
+    ChaCha20::new((&*key).into(), &nonce.into()).apply_keystream(&mut table[BODY_START..BODY_START + used]);
 }
 
 fn check(key: &[u8; 32], table: &Page, used: usize) -> [u8; CHECK_BYTES] {
@@ -257,6 +290,30 @@ mod tests {
     }
 
     #[test]
+    fn what_a_record_says_can_be_read_with_the_key_of_its_use_alone() {
+        let mut builder = BlockBuilder::new(Lane::News);
+        let record = [0xa5; 200];
+        builder.push(&record, false);
+        let table = builder.finish(&SEGMENT, 4, GROUP);
+        let shows = |page: &Page| page.windows(4).any(|bytes| bytes == &record[..4]);
+        assert!(!shows(&table));
+        assert!(shows(&Block::decode(&SEGMENT, 4, table).expect("whole").table));
+    }
+
+    #[test]
+    fn a_table_of_an_earlier_use_is_told_from_one_of_this_use_with_a_wrong_bit() {
+        let later = SegmentHeader { sequence: SEGMENT.sequence + 1, key: [8; 32], ..SEGMENT };
+        assert!(is_of_earlier_use(&later, 4, &table()));
+        assert!(!is_of_earlier_use(&SEGMENT, 4, &table()));
+        for bit in 0..32 {
+            let mut rotten = table();
+            rotten[SEQUENCE_AT + bit / 8] ^= 1 << (bit % 8);
+            assert!(!is_of_earlier_use(&SEGMENT, 4, &rotten), "bit {bit}");
+        }
+        assert!(!is_of_earlier_use(&SEGMENT, 4, &page::zeroed()));
+    }
+
+    #[test]
     fn a_record_of_any_length_reads_as_it_was_written() {
         for length in [1, 255, 256, 511, 512, RECORD_BYTES_MAX] {
             for attaches in [false, true] {
@@ -292,13 +349,14 @@ mod tests {
     #[test]
     fn one_flipped_bit_is_noticed_and_found() {
         let whole = table();
+        let sound = Block::decode(&SEGMENT, 4, whole.clone()).expect("whole");
         let checked = BODY_START + used(&whole);
         for bit in 0..checked * 8 {
             let mut rotten = whole.clone();
             rotten[bit / 8] ^= 1 << (bit % 8);
             assert!(Block::decode(&SEGMENT, 4, rotten.clone()).is_none(), "bit {bit}");
             let repaired = Block::repair(&SEGMENT, 4, &rotten).expect("repairable");
-            assert!(repaired.table() == &*whole, "bit {bit}");
+            assert!(repaired.records().eq(sound.records()) && repaired.group == GROUP, "bit {bit}");
         }
     }
 

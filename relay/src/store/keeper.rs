@@ -15,10 +15,9 @@ use super::checkpoint::Checkpoint;
 use super::index::{Index, IndexError};
 use super::overlay::Overlay;
 use super::page::{PAGE_BYTES, PageNumber};
-use super::recover::retire;
 use super::rows::{BUCKETS, Row};
 use super::shared::Shared;
-use super::spares::{RESERVED_SPARES, Segment, zero};
+use super::spares::{RESERVED_SPARES, Segment, retire, zero};
 
 /// Rows brought into the index in one batch: more would take memory without being quicker.
 const INDEX_BATCH_ROWS: usize = 250;
@@ -199,21 +198,17 @@ impl Shared {
         }
     }
 
-    /// Ends the use of segments that hold nothing any more and that no replay will need. Says how many.
-    pub fn retire(&self) -> io::Result<usize> {
-        let mut retired = 0;
-        loop {
-            let _alone = self.overwriting.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some((segment, used)) = self.next_to_retire() else { return Ok(retired) };
-            let sequence = segment.header.sequence;
-            let file = self.heeded(retire(&segment, std::iter::once(1..used).collect()))?;
-            let mut inner = self.inner();
-            inner.retiring.pop_front();
-            inner.book.end(sequence);
-            drop(inner);
-            self.spares.give_back(file);
-            retired += 1;
-        }
+    /// Ends the use of one segment that holds nothing any more and that no replay will need. Says whether there was one.
+    pub fn retire(&self) -> io::Result<bool> {
+        let _alone = self.overwriting.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((segment, end)) = self.next_to_retire() else { return Ok(false) };
+        let file = self.heeded(retire(&segment, end))?;
+        let mut inner = self.inner();
+        inner.retiring.pop_front();
+        inner.book.end(segment.header.sequence);
+        drop(inner);
+        self.spares.give_back(file);
+        Ok(true)
     }
 
     fn next_to_retire(&self) -> Option<(Arc<Segment>, PageNumber)> {
@@ -334,7 +329,7 @@ fn keep_segments(shared: &Shared, last_erasure: &mut Instant) -> bool {
     }
     let ended = shared.retire().unwrap_or_else(|error| {
         tracing::error!(%error, "a segment could not be ended");
-        0
+        false
     });
     let given_back = shared.give_back().unwrap_or(false);
     let cleaned = !prepared
@@ -342,7 +337,7 @@ fn keep_segments(shared: &Shared, last_erasure: &mut Instant) -> bool {
             tracing::error!(%error, "a file that was given up could not be overwritten");
             false
         });
-    prepared || ended > 0 || given_back || cleaned
+    prepared || ended || given_back || cleaned
 }
 
 /// One round over the index; says whether there may be more to do at once.

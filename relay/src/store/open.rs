@@ -37,6 +37,12 @@ pub enum OpenError {
     /// Another process has the store open.
     #[error("another process has the store open")]
     InUse,
+    /// A build with another layout of the log has written it.
+    #[error("the log is of a build with another layout, see {file}. Open it with that build")]
+    Foreign {
+        /// One of its files.
+        file: String,
+    },
     /// A newer build has written records that this one does not know.
     #[error("{records} records of the store are of a newer build")]
     Newer {
@@ -68,7 +74,10 @@ pub fn open(
     config: Config,
     today: Day,
 ) -> Result<EmbeddedStore, OpenError> {
-    let survey = recover::survey(&*medium)?;
+    let mut survey = recover::survey(&*medium)?;
+    if let Some(file) = survey.foreign.pop() {
+        return Err(OpenError::Foreign { file });
+    }
     let (mut inner, start) = restore(&*medium, &*indexes, &survey, &config, today);
     let mode = if start == Start::default() { Mode::Rebuild } else { Mode::Next };
     let mut unknown = 0;

@@ -17,7 +17,7 @@ use super::log::Active;
 use super::medium::{Medium, MediumFile};
 use super::page::{Address, PAGE_BYTES, PageNumber, Place};
 use super::scan::{Found, Scan};
-use super::segment::{HeaderState, SEGMENT_PAGES_MIN, clear_header, read_header, write_header};
+use super::segment::{HeaderState, SEGMENT_PAGES_MIN, SegmentHeader, read_header, write_header};
 use super::spares::{FreeFile, Segment, segment_number, write_zeros};
 
 /// The files of a log, by what they are.
@@ -31,6 +31,8 @@ pub struct Survey {
     pub worn: u64,
     /// Names of files that have lost both headers. They are left alone.
     pub lost: Vec<String>,
+    /// Names of files that a build with another layout of the log has written. They are left alone.
+    pub foreign: Vec<String>,
 }
 
 /// What was found wrong and could not be put right, or could.
@@ -117,21 +119,29 @@ impl Survey {
         may_write: bool,
     ) -> io::Result<()> {
         match read_header(&*file, pages)? {
-            (HeaderState::Whole, Some(header)) => self.used.push(Arc::new(Segment { name, header, file })),
+            (HeaderState::Whole, Some(header)) => self.sound_file(name, file, header),
             (HeaderState::Worn, Some(header)) => {
                 if may_write {
                     write_header(&*file, &header)?;
                 }
                 self.worn += 1;
-                self.used.push(Arc::new(Segment { name, header, file }));
+                self.sound_file(name, file, header);
             }
             (HeaderState::Blank, _) => {
-                let soiled = std::iter::once(1..pages - 1).collect();
-                self.free.push(FreeFile { name, file, pages, soiled });
+                self.free.push(FreeFile { name, file, pages, is_soiled: true });
             }
+            (HeaderState::Foreign, _) => self.foreign.push(name),
             _ => self.lost.push(name),
         }
         Ok(())
+    }
+
+    fn sound_file(&mut self, name: String, file: Arc<dyn MediumFile>, header: SegmentHeader) {
+        if header.is_in_use() {
+            self.used.push(Arc::new(Segment { name, header, file }));
+        } else {
+            self.free.push(FreeFile { name, file, pages: header.pages, is_soiled: false });
+        }
     }
 }
 
@@ -371,11 +381,4 @@ fn lane_of(active: &Lanes<Option<Active>>, block: &PlacedBlock) -> Lane {
         active[*lane].as_ref().is_some_and(|active| Arc::ptr_eq(&active.segment, &block.segment))
     };
     Lane::ALL.into_iter().find(is_written).unwrap_or(block.block.lane)
-}
-
-/// Ends the use of a segment: from then on nothing of it is found again.
-pub fn retire(segment: &Segment, soiled: Vec<Range<PageNumber>>) -> io::Result<FreeFile> {
-    let pages = segment.header.pages;
-    clear_header(&*segment.file, pages)?;
-    Ok(FreeFile { name: segment.name.clone(), file: segment.file.clone(), pages, soiled })
 }

@@ -6,12 +6,12 @@
 
 use std::io;
 
-use super::block::{Block, Group};
+use super::block::{Block, Group, is_of_earlier_use};
 use super::medium::MediumFile;
 use super::page::{self, PAGE_BYTES, Page, PageNumber};
 use super::segment::{SegmentHeader, is_zero, read_page};
 
-/// Pages that are looked at together for being zeros: 256 KiB.
+/// Pages that are looked at together for being blank: 256 KiB.
 const STRETCH_PAGES: PageNumber = 64;
 
 /// What a scan comes across.
@@ -65,8 +65,8 @@ impl<'a> Scan<'a> {
                 garbage_end = at + 1;
                 continue;
             };
-            if is_zero(&page) {
-                next = self.behind_zeros(next);
+            if self.is_blank(at, &page) {
+                next = self.behind_blank(next);
                 continue;
             }
             garbage_end = at + 1;
@@ -88,7 +88,7 @@ impl<'a> Scan<'a> {
         self.next
     }
 
-    /// The page behind the last one that is not zero, where that is behind [`Scan::end`]. Known when the scan is over.
+    /// The page behind the last one that is not blank, where that is behind [`Scan::end`]. Known when the scan is over.
     pub fn garbage(&self) -> Option<PageNumber> {
         Some(self.garbage_end).filter(|end| *end > self.next)
     }
@@ -112,14 +112,20 @@ impl<'a> Scan<'a> {
         block.group > self.last
     }
 
-    /// The page behind a stretch of zeros from page `at` on: most of a segment that is begun is one.
-    fn behind_zeros(&self, at: PageNumber) -> PageNumber {
+    /// Whether nothing of this use is on a page: zeros, or what an earlier use left.
+    fn is_blank(&self, at: PageNumber, page: &Page) -> bool {
+        is_zero(page) || is_of_earlier_use(self.header, at, page)
+    }
+
+    /// The page behind a blank stretch from page `at` on: most of a segment that is begun is one.
+    fn behind_blank(&self, at: PageNumber) -> PageNumber {
         let mut next = at;
         let mut stretch = vec![0; STRETCH_PAGES as usize * PAGE_BYTES];
         while next + STRETCH_PAGES <= self.header.end_page() {
             let read = self.file.read_at(&mut stretch, page::offset(next));
+            let (pages, _) = stretch.as_chunks::<PAGE_BYTES>();
             // A stretch that can't be read is gone through page by page.
-            if read.is_err() || stretch.iter().any(|byte| *byte != 0) {
+            if read.is_err() || !(next..).zip(pages).all(|(at, page)| self.is_blank(at, page)) {
                 break;
             }
             next += STRETCH_PAGES;
@@ -198,6 +204,20 @@ mod tests {
         let mut scan = Scan::new(&*file, &HEADER, 0, Group::default());
         assert_eq!(found(&mut scan), [(1, 1)]);
         assert_eq!((scan.end(), scan.garbage()), (2, Some(191)));
+    }
+
+    #[test]
+    fn what_an_earlier_use_left_is_passed_over() {
+        let earlier = SegmentHeader { sequence: 4, key: [6; 32], ..HEADER };
+        let left = |at: PageNumber| {
+            let mut builder = BlockBuilder::new(Lane::News);
+            builder.push(b"a record", false);
+            builder.finish(&earlier, at, Group { number: 900, index: 0, blocks: 1 })
+        };
+        let file = file(200, &[(1, table(1)), (2, left(2)), (3, left(3)), (60, left(60)), (150, left(150))]);
+        let mut scan = Scan::new(&*file, &HEADER, 0, Group::default());
+        assert_eq!(found(&mut scan), [(1, 1)]);
+        assert_eq!((scan.end(), scan.garbage()), (2, None));
     }
 
     #[test]

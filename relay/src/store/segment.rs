@@ -8,9 +8,13 @@
 use std::io::{self, IoSlice};
 
 use super::medium::MediumFile;
-use super::page::{self, PAGE_BYTES, Page, PageNumber};
+use super::page::{self, Page, PageNumber};
 
-const MAGIC: &[u8; 8] = b"PTRNSEG1";
+const MAGIC: &[u8; 8] = b"PTRNSEG2";
+/// What a header begins with in any build; the byte behind it tells the layout of the log.
+const MAGIC_OF_ALL: &[u8; 7] = b"PTRNSEG";
+/// The sequence of a file in no use that holds no envelope.
+const NO_USE: u32 = 0;
 const CHECK_CONTEXT: &str = "poterne relay store v1: check of a segment header";
 const CHECKED_BYTES: usize = 64;
 const CHECK_BYTES: usize = 32;
@@ -20,7 +24,7 @@ pub const SEGMENT_PAGES_MIN: u32 = 4;
 /// What a segment says of itself.
 #[derive(Clone, Eq, PartialEq)]
 pub struct SegmentHeader {
-    /// Its place in the order of use, from 1. Never used twice.
+    /// Its place in the order of use, from 1. Never used twice. 0 stands in a file that is in no use.
     pub sequence: u32,
     /// Pages of the file, both headers included.
     pub pages: PageNumber,
@@ -31,8 +35,10 @@ pub struct SegmentHeader {
 /// What the header pages of a file hold.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum HeaderState {
-    /// No use: zeros. The file can be prepared anew.
+    /// Zeros: a file that was being made. What it holds must be overwritten.
     Blank,
+    /// A log of another build, whose layout is another.
+    Foreign,
     /// Neither page can be read as a header, and at least one holds something.
     Lost,
     /// A use, with both copies.
@@ -42,6 +48,16 @@ pub enum HeaderState {
 }
 
 impl SegmentHeader {
+    /// What stands in a file of `pages` pages that is in no use and holds no envelope.
+    pub fn of_no_use(pages: PageNumber) -> Self {
+        Self { sequence: NO_USE, pages, key: [0; 32] }
+    }
+
+    /// Whether it stands for a use.
+    pub fn is_in_use(&self) -> bool {
+        self.sequence != NO_USE
+    }
+
     /// The last page that blocks may fill, plus one.
     pub fn end_page(&self) -> PageNumber {
         self.pages - 1
@@ -73,6 +89,10 @@ impl SegmentHeader {
     }
 }
 
+fn is_foreign(page: &Page) -> bool {
+    page.starts_with(MAGIC_OF_ALL) && !page.starts_with(MAGIC)
+}
+
 fn check(bytes: &[u8]) -> [u8; CHECK_BYTES] {
     blake3::derive_key(CHECK_CONTEXT, bytes)
 }
@@ -94,11 +114,12 @@ pub fn read_header(
     }
     let sound = |page: &Page| SegmentHeader::decode(page).filter(|header| header.pages == pages);
     Ok(match (sound(&first), sound(&last)) {
-        (Some(header), Some(_)) if [first, last].iter().all(|page| *page == header.encode()) => {
+        (Some(header), Some(_)) if [&first, &last].iter().all(|page| **page == header.encode()) => {
             (HeaderState::Whole, Some(header))
         }
         // A use that was being prepared when the power went wrote its first page first.
         (Some(header), _) | (None, Some(header)) => (HeaderState::Worn, Some(header)),
+        (None, None) if is_foreign(&first) || is_foreign(&last) => (HeaderState::Foreign, None),
         (None, None) => (HeaderState::Lost, None),
     })
 }
@@ -108,14 +129,6 @@ pub fn write_header(file: &dyn MediumFile, header: &SegmentHeader) -> io::Result
     let page = header.encode();
     file.write_at(&[IoSlice::new(&page[..])], 0)?;
     file.write_at(&[IoSlice::new(&page[..])], page::offset(header.pages - 1))?;
-    file.sync_data()
-}
-
-/// Ends the use of a file of `pages` pages: both copies become zeros, lasting before this returns.
-pub fn clear_header(file: &dyn MediumFile, pages: PageNumber) -> io::Result<()> {
-    let blank = [0; PAGE_BYTES];
-    file.write_at(&[IoSlice::new(&blank)], 0)?;
-    file.write_at(&[IoSlice::new(&blank)], page::offset(pages - 1))?;
     file.sync_data()
 }
 
@@ -135,6 +148,7 @@ pub fn is_zero(page: &Page) -> bool {
 mod tests {
     use super::*;
     use crate::store::medium::Medium;
+    use crate::store::page::PAGE_BYTES;
     use crate::store::sim::{Faults, SimDisk};
 
     const PAGES: u32 = 8;
@@ -181,6 +195,27 @@ mod tests {
     }
 
     #[test]
+    fn of_two_uses_in_the_headers_the_first_page_tells_the_last_one() {
+        let (disk, none) = (disk(), SegmentHeader::of_no_use(PAGES));
+        write_header(&*disk.open("a").expect("opens"), &header()).expect("writes");
+        let file = disk.open("a").expect("opens");
+        file.write_at(&[IoSlice::new(&none.encode()[..])], 0).expect("writes");
+        let (state, found) = read_header(&*file, PAGES).expect("reads");
+        assert!((state, found) == (HeaderState::Worn, Some(none)));
+    }
+
+    #[test]
+    fn a_log_of_another_build_is_told_from_rot() {
+        let disk = disk();
+        let file = disk.open("a").expect("opens");
+        write_header(&*file, &header()).expect("writes");
+        for page in [0, PAGES - 1] {
+            file.write_at(&[IoSlice::new(b"PTRNSEG1")], page::offset(page)).expect("writes");
+        }
+        assert_eq!(state(&disk), HeaderState::Foreign);
+    }
+
+    #[test]
     fn a_file_without_a_use_is_blank_and_one_with_two_spoilt_copies_is_lost() {
         let disk = disk();
         assert_eq!(state(&disk), HeaderState::Blank);
@@ -188,7 +223,5 @@ mod tests {
         disk.flip_bit("a", 0);
         disk.flip_bit("a", page::offset(PAGES - 1) * 8);
         assert_eq!(state(&disk), HeaderState::Lost);
-        clear_header(&*disk.open("a").expect("opens"), PAGES).expect("clears");
-        assert_eq!(state(&disk), HeaderState::Blank);
     }
 }

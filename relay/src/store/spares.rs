@@ -10,9 +10,10 @@ use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::block;
 use super::medium::{Medium, MediumFile};
-use super::page::{self, PAGE_BYTES, PageNumber};
-use super::segment::{SegmentHeader, write_header};
+use super::page::{self, PAGE_BYTES, Page, PageNumber};
+use super::segment::{SegmentHeader, is_zero, write_header};
 
 /// Spares that puts may not take.
 pub const RESERVED_SPARES: usize = 2;
@@ -56,7 +57,7 @@ pub struct Segment {
     pub file: Arc<dyn MediumFile>,
 }
 
-/// A file that is in no use; its header pages are zeros.
+/// A file that is in no use. Its header pages are zeros, or say that it holds no envelope.
 pub struct FreeFile {
     /// Its name.
     pub name: String,
@@ -64,8 +65,8 @@ pub struct FreeFile {
     pub file: Arc<dyn MediumFile>,
     /// Pages of it.
     pub pages: PageNumber,
-    /// Pages that may hold something, both headers aside.
-    pub soiled: Vec<Range<PageNumber>>,
+    /// It may hold anything. Else it holds zeros, and tables that nobody can read any more.
+    pub is_soiled: bool,
 }
 
 /// The spares of a log, and the files that can become some.
@@ -119,7 +120,7 @@ impl Spares {
     /// Free files that still hold what an earlier use left.
     pub fn soiled(&self) -> usize {
         let state = self.state();
-        state.free.iter().filter(|file| !file.soiled.is_empty()).count() + state.cleaning
+        state.free.iter().filter(|file| file.is_soiled).count() + state.cleaning
     }
 
     /// Takes the next spare, if there is one for that purpose.
@@ -200,7 +201,7 @@ impl Spares {
             state.cleaning += 1;
             state.free.swap_remove(index)
         };
-        let cleaned = clean(&mut file);
+        let cleaned = if file.is_soiled { file.clean() } else { Ok(()) };
         let mut state = self.state();
         state.cleaning -= 1;
         match cleaned {
@@ -220,7 +221,7 @@ impl Spares {
             let _ = self.medium.remove(&name);
             return Err(error);
         }
-        Ok(FreeFile { name, file, pages: self.segment_pages, soiled: Vec::new() })
+        Ok(FreeFile { name, file, pages: self.segment_pages, is_soiled: false })
     }
 
     fn fill(&self, file: &dyn MediumFile) -> io::Result<()> {
@@ -250,34 +251,58 @@ impl Spares {
 impl State {
     /// A free file, one that is clean where there is one.
     fn pick_free(&self) -> Option<usize> {
-        let clean = self.free.iter().position(|file| file.soiled.is_empty());
+        let clean = self.free.iter().position(|file| !file.is_soiled);
         clean.or_else(|| self.free.len().checked_sub(1))
     }
 
     fn pick_soiled(&self) -> Option<usize> {
-        self.free.iter().position(|file| !file.soiled.is_empty())
+        self.free.iter().position(|file| file.is_soiled)
     }
 }
 
-/// Overwrites what an earlier use left in the file. Pages that are zeros already are not written again.
-fn clean(file: &mut FreeFile) -> io::Result<()> {
-    let mut pages = vec![0; ZEROS_PER_SYNC as usize * PAGE_BYTES];
-    for range in file.soiled.clone() {
-        for start in range.clone().step_by(ZEROS_PER_SYNC as usize) {
-            let end = range.end.min(start + ZEROS_PER_SYNC);
-            clean_some(&*file.file, start, &mut pages[..(end - start) as usize * PAGE_BYTES])?;
-        }
+impl FreeFile {
+    /// Overwrites whatever it holds.
+    fn clean(&mut self) -> io::Result<()> {
+        clean(&*self.file, 1..self.pages - 1, &|_, _| false)?;
+        write_header(&*self.file, &SegmentHeader::of_no_use(self.pages))?;
+        self.is_soiled = false;
+        Ok(())
     }
-    file.soiled.clear();
+}
+
+/// Ends the use of a segment whose blocks end before page `end`: overwrites its envelopes, and then its header, which
+/// holds the key to its tables.
+pub fn retire(segment: &Segment, end: PageNumber) -> io::Result<FreeFile> {
+    let Segment { name, header, file } = segment;
+    clean(&**file, 1..end, &|at, page| block::is_table(header, at, page))?;
+    write_header(&**file, &SegmentHeader::of_no_use(header.pages))?;
+    Ok(FreeFile { name: name.clone(), file: file.clone(), pages: header.pages, is_soiled: false })
+}
+
+/// Overwrites what these pages hold, but for those that may stay. Pages that are zeros already are not written again.
+fn clean(file: &dyn MediumFile, range: Range<PageNumber>, may_stay: &MayStay) -> io::Result<()> {
+    let mut pages = vec![[0; PAGE_BYTES]; ZEROS_PER_SYNC as usize];
+    for start in range.clone().step_by(ZEROS_PER_SYNC as usize) {
+        let end = range.end.min(start + ZEROS_PER_SYNC);
+        clean_some(file, start, &mut pages[..(end - start) as usize], may_stay)?;
+    }
     Ok(())
 }
 
+/// Whether a page is left as it is.
+type MayStay<'a> = dyn Fn(PageNumber, &Page) -> bool + 'a;
+
 /// Overwrites those of the pages from `start` on that hold something. What can't be read is overwritten.
-fn clean_some(file: &dyn MediumFile, start: PageNumber, pages: &mut [u8]) -> io::Result<()> {
-    let readable = file.read_at(pages, page::offset(start)).is_ok();
-    let holds_something = |page: &[u8]| !readable || page.iter().any(|byte| *byte != 0);
+fn clean_some(
+    file: &dyn MediumFile,
+    start: PageNumber,
+    pages: &mut [Page],
+    may_stay: &MayStay,
+) -> io::Result<()> {
+    let readable = file.read_at(pages.as_flattened_mut(), page::offset(start)).is_ok();
+    let stays = |at: PageNumber, page: &Page| readable && (is_zero(page) || may_stay(at, page));
     let mut soiled: Vec<Range<PageNumber>> = Vec::new();
-    for (number, _) in (start..).zip(pages.chunks(PAGE_BYTES)).filter(|(_, page)| holds_something(page)) {
+    for (number, _) in (start..).zip(pages.iter()).filter(|(at, page)| !stays(*at, page)) {
         match soiled.last_mut() {
             Some(run) if run.end == number => run.end += 1,
             _ => soiled.push(number..number + 1),
