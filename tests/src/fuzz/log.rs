@@ -65,7 +65,8 @@ pub(super) fn log(bytes: &[u8]) {
 fn write_segment(disk: &SimDisk, number: usize, dice: &mut Dice) {
     let file = disk.create(&format!("segment-{number:08}")).expect("a fresh name");
     let shown = if dice.byte() % 8 == 7 { u32::from(dice.byte()) } else { PAGES };
-    let header = SegmentHeader { sequence: 1 + number as u32, pages: shown, key: [9; 32] };
+    let header = SegmentHeader { sequence: 2 + number as u32, pages: shown, key: [9; 32] };
+    let earlier = SegmentHeader { sequence: 1 + number as u32, pages: PAGES, key: [8; 32] };
     let mut group = Group { number: 0, index: 0, blocks: 1 };
     let (mut at, copies) = (1, dice.byte());
     write_page(&*file, PAGES - 1, &[0; PAGE_BYTES]);
@@ -85,6 +86,11 @@ fn write_segment(disk: &SimDisk, number: usize, dice: &mut Dice) {
         }
         group.number += u64::from(dice.byte() % 3);
         let (builder, attached) = block(dice, PAGES - 2 - at);
+        if dice.one_in(8) {
+            write_page(&*file, at, &builder.finish(&earlier, at, group)[..]);
+            at += 1;
+            continue;
+        }
         let mut table = builder.finish(&header, at, group);
         if dice.one_in(8) {
             let bit = dice.below(FLIPPED_BITS);
@@ -169,7 +175,7 @@ fn put(mut store: EmbeddedStore) -> bool {
     let change = Change::Put(Arrival { position, id, day: TODAY, last_day: TODAY + 1, at });
     store.stage(Write::Mailbox { id: MAILBOX, change, envelope: Some(envelope) });
     let committed = store.commit().is_ok();
-    let _ = (store.tidy(), store.shared().settle(), store.shared().erase());
+    let _ = (store.tidy(), store.shared().settle(), store.shared().erase(), store.shared().retire());
     look(&store);
     committed
 }
