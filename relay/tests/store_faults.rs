@@ -2,12 +2,15 @@
 
 mod suite;
 
+use std::io::IoSlice;
+
 use poterne_protocol::time::Day;
 use poterne_relay::store::lane::Lane;
+use poterne_relay::store::medium::Medium as _;
 use poterne_relay::store::recover::{self, PlacedBlock};
 use poterne_relay::store::sim::{Faults, SimDisk, Unsynced};
 use poterne_relay::store::sim_index::SimIndexes;
-use poterne_relay::store::{EmbeddedStore, verify};
+use poterne_relay::store::{EmbeddedStore, OpenError, verify};
 use poterne_relay_core::store::Store;
 use suite::Backend;
 use suite::embedded::{Embedded, config, rest};
@@ -278,4 +281,21 @@ fn when_all_is_deleted_and_forgotten_hardly_anything_is_left() {
     let segments = bed.disk.files().iter().filter(|(name, _)| name.starts_with("segment")).count();
     let kept = config().spares + config().free_files + Lane::ALL.len();
     assert!(segments <= kept, "{segments} segments are left");
+}
+
+#[test]
+fn a_log_of_a_build_with_another_layout_is_refused_and_left_as_it_is() {
+    let mut bed = Embedded::new(Unsynced::Lost);
+    drop(bed.open(TODAY));
+    let name = recover::look(&bed.disk).expect("reads").used[0].name.clone();
+    let file = bed.disk.open(&name).expect("opens");
+    let last_page = file.len().expect("has a length") - 4096;
+    for offset in [0, last_page] {
+        file.write_at(&[IoSlice::new(b"PTRNSEG1")], offset).expect("a sound disk");
+    }
+    let before = bed.disk.bytes_written();
+    assert!(matches!(bed.try_open(TODAY), Err(OpenError::Foreign { file }) if file == name));
+    assert_eq!(bed.disk.bytes_written(), before);
+    let report = verify(&bed.disk, TODAY).expect("reads");
+    assert!(report.foreign_segments == 1 && !report.is_whole(), "{report:?}");
 }

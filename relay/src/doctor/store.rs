@@ -33,6 +33,10 @@ fn judge(report: &Report) -> Finding {
         let says = format!("{sound} Put right at the next start: {flaws}. Watch the disk, it may be dying.");
         return Finding::warning("store", says);
     }
+    if report.foreign_segments + report.unknown_records > 0 {
+        let says = format!("{sound} Found: {flaws}. Start the build that wrote them.");
+        return Finding::problem("store", says);
+    }
     let says = format!(
         "{sound} Found wrong: {flaws}. Where the relay is running, end it and look again; else replace the disk."
     );
@@ -45,6 +49,7 @@ fn flaws(report: &Report) -> String {
         (report.rotten_envelopes, "rotten envelopes"),
         (report.lost_pages, "pages lost"),
         (report.lost_segments, "segments without a header"),
+        (report.foreign_segments, "segments of a build with another layout of the log"),
         (report.unknown_records, "records of a newer build"),
         (report.worn_headers, "segments with a spoilt header"),
         (report.repairable_tables, "tables with a wrong bit"),
@@ -72,6 +77,8 @@ mod tests {
         let worn = Report { worn_headers: 1, ..Report::default() };
         assert_eq!(judge(&worn).level, Level::Warning);
         let rotten = Report { rotten_envelopes: 2, ..worn };
+        let foreign = judge(&Report { foreign_segments: 3, ..worn });
+        assert!(foreign.level == Level::Problem && foreign.says.contains("the build that wrote them"));
         let finding = judge(&rotten);
         assert_eq!(finding.level, Level::Problem);
         assert!(finding.says.contains("2 rotten envelopes, 1 segments with a spoilt header"), "{finding}");

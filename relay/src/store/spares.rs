@@ -1,4 +1,4 @@
-//! Segments that wait to be used: written full of zeros and with their header lasting, so that the commit that takes
+//! Segments that wait to be used: every page written before, and their header lasting, so that the commit that takes
 //! one neither grows a file nor syncs a directory (docs/spec/store.md §3).
 //!
 //! Spares are used in the order of their sequence numbers. Puts leave the last two alone, so that a full disk does not
@@ -270,11 +270,15 @@ impl FreeFile {
     }
 }
 
-/// Ends the use of a segment whose blocks end before page `end`: overwrites its envelopes, and then its header, which
-/// holds the key to its tables.
+/// Ends the use of a segment whose blocks end before page `end`: overwrites all but tables, and then its header, which
+/// holds the key to them. Behind the end may stand what has rotted, and tables of earlier uses.
 pub fn retire(segment: &Segment, end: PageNumber) -> io::Result<FreeFile> {
     let Segment { name, header, file } = segment;
-    clean(&**file, 1..end, &|at, page| block::is_table(header, at, page))?;
+    let may_stay = |at: PageNumber, page: &Page| match at < end {
+        true => block::is_table(header, at, page),
+        false => block::is_of_earlier_use(header, at, page),
+    };
+    clean(&**file, 1..header.end_page(), &may_stay)?;
     write_header(&**file, &SegmentHeader::of_no_use(header.pages))?;
     Ok(FreeFile { name: name.clone(), file: file.clone(), pages: header.pages, is_soiled: false })
 }
@@ -354,4 +358,47 @@ fn fresh_key() -> io::Result<[u8; 32]> {
     let mut key = [0; 32];
     getrandom::fill(&mut key).map_err(io::Error::other)?;
     Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::block::{BlockBuilder, Group};
+    use super::super::lane::Lane;
+    use super::super::segment::{HeaderState, read_header, read_page};
+    use super::super::sim::{Faults, SimDisk};
+    use super::*;
+
+    const EARLIER: SegmentHeader = SegmentHeader { sequence: 1, pages: 10, key: [1; 32] };
+    const HEADER: SegmentHeader = SegmentHeader { sequence: 2, pages: 10, key: [2; 32] };
+
+    fn table(header: &SegmentHeader, at: PageNumber) -> Box<Page> {
+        let mut builder = BlockBuilder::new(Lane::News);
+        builder.push(b"a record", false);
+        builder.finish(header, at, Group { number: at.into(), index: 0, blocks: 1 })
+    }
+
+    #[test]
+    fn of_a_segment_that_is_given_up_only_tables_stay_and_their_key_goes() {
+        let disk = SimDisk::new(Faults::default());
+        let file = disk.create("segment-00000000").expect("a fresh name");
+        let write = |at: PageNumber, page: &[u8]| {
+            file.write_at(&[IoSlice::new(page)], page::offset(at)).expect("a sound disk");
+        };
+        write_header(&*file, &HEADER).expect("a sound disk");
+        let envelope = [0x77; PAGE_BYTES];
+        // An envelope that looks like a table of an earlier use is one all the same.
+        let pages = [(1, table(&HEADER, 1)), (2, Box::new(envelope)), (3, table(&EARLIER, 3))];
+        let behind_the_end = [(5, table(&EARLIER, 5)), (6, Box::new(envelope)), (7, table(&HEADER, 6))];
+        pages.iter().chain(&behind_the_end).for_each(|(at, page)| write(*at, &page[..]));
+        let segment = Segment { name: "segment-00000000".to_owned(), header: HEADER, file };
+
+        let freed = retire(&segment, 5).expect("a sound disk");
+
+        let stays: Vec<PageNumber> =
+            (1..9).filter(|at| !is_zero(&read_page(&*freed.file, *at).expect("reads"))).collect();
+        assert_eq!(stays, [1, 5]);
+        let (state, header) = read_header(&*freed.file, 10).expect("reads");
+        assert!(state == HeaderState::Whole && header == Some(SegmentHeader::of_no_use(10)));
+        assert!(!freed.is_soiled && !disk.contains(&HEADER.key));
+    }
 }

@@ -44,6 +44,8 @@ pub struct Report {
     pub worn_headers: u64,
     /// Segments with two spoilt headers.
     pub lost_segments: u64,
+    /// Segments of a build with another layout of the log, which were not read.
+    pub foreign_segments: u64,
     /// Tables with something behind their records, where nothing is used.
     pub soiled_tables: u64,
     /// Records of a layout that this build does not know.
@@ -53,7 +55,8 @@ pub struct Report {
 impl Report {
     /// Whether everything that was acknowledged can be had.
     pub fn is_whole(&self) -> bool {
-        self.rotten_envelopes + self.lost_pages + self.lost_segments + self.unknown_records == 0
+        let lost = self.rotten_envelopes + self.lost_pages + self.lost_segments;
+        lost + self.foreign_segments + self.unknown_records == 0
     }
 
     /// Whether anything at all is not as it was written.
@@ -79,6 +82,7 @@ pub fn verify(medium: &dyn Medium, today: Day) -> io::Result<Report> {
         segments: survey.used.len() as u64,
         worn_headers: survey.worn,
         lost_segments: survey.lost.len() as u64,
+        foreign_segments: survey.foreign.len() as u64,
         ..Report::default()
     };
     let mut visit = |block: PlacedBlock| {
