@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use chacha20::ChaCha20;
+use chacha20::cipher::{KeyIvInit as _, StreamCipher as _};
 use poterne_protocol::limits::ENVELOPE_BYTES;
 
 /// What stands in a table behind its check, and where its records begin.
@@ -12,7 +14,8 @@ const TABLE: &[u8] = b"PBLK";
 const CHECK_BYTES: usize = 16;
 const RECORDS_START: usize = 56;
 /// The bytes with which a segment begins.
-const SEGMENT: &[u8] = b"PTRNSEG1";
+const SEGMENT: &[u8] = b"PTRNSEG2";
+const RECORDS_CONTEXT: &str = "poterne relay store v1: records of a table";
 
 /// What lies in the segments of a relay.
 #[derive(Debug, Default)]
@@ -21,7 +24,7 @@ pub struct RelayDisk {
     pub envelopes: BTreeSet<Vec<u8>>,
     /// The owners of all records, 32 bytes each: mailboxes, and permits.
     pub owners: BTreeSet<[u8; 32]>,
-    /// Pages that are none of: header, table, envelope of a table, zeros.
+    /// Pages that are none of: header, table of this use or an earlier one, envelope of a table, zeros.
     pub others: usize,
 }
 
@@ -40,14 +43,18 @@ impl RelayDisk {
 
     fn read_segment(&mut self, bytes: &[u8]) {
         assert_eq!(bytes.len() % ENVELOPE_BYTES, 0, "segments are whole pages");
+        let key = blake3::derive_key(RECORDS_CONTEXT, &bytes[24..56]);
         let mut attached = 0;
         for page in bytes.chunks(ENVELOPE_BYTES) {
             if attached > 0 {
                 attached -= 1;
                 self.envelopes.insert(page.to_vec());
-            } else if page[CHECK_BYTES..].starts_with(TABLE) {
-                attached = self.read_table(page);
-            } else if !page.starts_with(SEGMENT) && page.iter().any(|byte| *byte != 0) {
+            } else if page[CHECK_BYTES..].starts_with(TABLE) && page[24..28] == bytes[16..20] {
+                attached = self.read_table(page, &key);
+            } else if !page.starts_with(SEGMENT)
+                && !page[CHECK_BYTES..].starts_with(TABLE)
+                && page.iter().any(|byte| *byte != 0)
+            {
                 self.others += 1;
             }
         }
@@ -55,16 +62,22 @@ impl RelayDisk {
     }
 
     /// Notes the owners of a table's records; how many envelopes follow it.
-    fn read_table(&mut self, page: &[u8]) -> u16 {
+    fn read_table(&mut self, page: &[u8], key: &[u8; 32]) -> u16 {
         let number = |at: usize| u16::from_le_bytes([page[at], page[at + 1]]);
-        let (records, envelopes) = (number(20), number(22));
-        let mut at = RECORDS_START;
+        let (records, envelopes, used) = (number(20), number(22), usize::from(number(36)));
+        let mut table = page[RECORDS_START..RECORDS_START + used].to_vec();
+        let mut nonce = [0; 12];
+        nonce[..4].copy_from_slice(&page[32..36]);
+        nonce[4..].copy_from_slice(&page[48..56]);
+        ChaCha20::new(key.into(), &nonce.into()).apply_keystream(&mut table);
+        let mut rest = &table[..];
         for _ in 0..records {
-            let len = usize::from(page[at]);
-            let owner = &page[at + 3..at + 35];
-            self.owners.insert(owner.try_into().expect("32 bytes"));
-            at += 2 + len;
+            let len = usize::from(u16::from_le_bytes([rest[0], rest[1] >> 1]));
+            let (record, behind) = rest[2..].split_at(len);
+            self.owners.insert(record[1..33].try_into().expect("32 bytes"));
+            rest = behind;
         }
+        assert!(rest.is_empty(), "a table is what its records say");
         envelopes
     }
 }
