@@ -6,6 +6,7 @@
 //! when a put came into one of its mailboxes.
 
 mod inbox;
+mod later;
 mod lines;
 mod pace;
 mod waiting;
@@ -27,6 +28,7 @@ use tokio::sync::oneshot;
 use crate::clock;
 use crate::door::Handler;
 use inbox::Inbox;
+use later::Later;
 use pace::Pace;
 use waiting::{Waiter, Waiting};
 
@@ -58,13 +60,7 @@ pub struct Engine {
 struct Job {
     source: Source,
     request: Request,
-    answer: oneshot::Sender<Told>,
-}
-
-/// An answer, and when it may be given.
-struct Told {
-    answer: Answer,
-    not_before: Option<Instant>,
+    answer: oneshot::Sender<Answer>,
 }
 
 impl Engine {
@@ -76,6 +72,7 @@ impl Engine {
             tend,
             inbox: inbox.clone(),
             waiting: Waiting::new(WAITING_FETCHES),
+            later: Later::start(),
             tended: None,
             staged: Vec::new(),
             under_way: None,
@@ -101,7 +98,7 @@ impl Engine {
         }
     }
 
-    fn submit(&self, source: Source, request: Request) -> Option<oneshot::Receiver<Told>> {
+    fn submit(&self, source: Source, request: Request) -> Option<oneshot::Receiver<Answer>> {
         let (answer, receiver) = oneshot::channel();
         self.inbox.submit(Job { source, request, answer }).then_some(receiver)
     }
@@ -133,14 +130,9 @@ impl Handler for Engine {
             // The hash of an envelope costs as much as all the rest of a put: whoever asks reckons it, not the engine.
             put.envelope.id();
         }
-        let Some(told) = self.submit(source, request) else { return busy };
+        let Some(answer) = self.submit(source, request) else { return busy };
         // An engine that has ended answers nobody: the outcome is unknown, and nothing may be promised.
-        let Ok(Told { answer, not_before }) = told.await else { return Answer::ReadOnly };
-        if let Some(time) = not_before {
-            // In a box: what waits for an answer holds no room for it.
-            Box::pin(tokio::time::sleep_until(time.into())).await;
-        }
-        answer
+        answer.await.unwrap_or(Answer::ReadOnly)
     }
 }
 
@@ -150,6 +142,7 @@ struct Worker<S> {
     tend: Tend<S>,
     inbox: Arc<Inbox>,
     waiting: Waiting,
+    later: Later,
     tended: Option<Instant>,
     /// Decided, for the next group.
     staged: Vec<Decided>,
@@ -274,22 +267,15 @@ impl<S: Store> Worker<S> {
         let may_wait = found_nothing && asked.until > now;
         let unserved = if may_wait { self.waiting.add(asked) } else { Some(asked) };
         if let Some(asked) = unserved {
-            let not_before = found_nothing.then(|| next_step(taken_up, Instant::now()));
-            self.send(asked.answer, not_before, pending, committed);
+            let mut rng = UnwrapErr(getrandom::SysRng);
+            let answer = self.relay.finish(pending, committed, &mut rng);
+            if found_nothing {
+                self.later.give(next_step(taken_up, Instant::now()), asked.answer, answer);
+            } else {
+                // Who asked may be gone.
+                asked.answer.send(answer).ok();
+            }
         }
-    }
-
-    fn send(
-        &mut self,
-        answer: oneshot::Sender<Told>,
-        not_before: Option<Instant>,
-        pending: Pending,
-        committed: Result<(), CommitError>,
-    ) {
-        let mut rng = UnwrapErr(getrandom::SysRng);
-        let finished = self.relay.finish(pending, committed, &mut rng);
-        // Who asked may be gone.
-        answer.send(Told { answer: finished, not_before }).ok();
     }
 
     /// Decides anew on the fetches that wait for one of the mailboxes. They see what is staged as well, so they are

@@ -4,15 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use poterne_protocol::mailbox::MailboxId;
-use poterne_protocol::op::Request;
+use poterne_protocol::op::{Answer, Request};
 use tokio::sync::oneshot;
-
-use super::Told;
 
 /// A fetch that waits.
 pub(super) struct Waiter {
     pub(super) request: Request,
-    pub(super) answer: oneshot::Sender<Told>,
+    pub(super) answer: oneshot::Sender<Answer>,
     /// When it is answered as it is.
     pub(super) until: Instant,
 }
