@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+/// What the names of sled's threads begin with.
+const SLED_THREADS: &str = "sled-io-";
+
 /// The counts of one moment.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Holding {
@@ -12,8 +15,8 @@ pub struct Holding {
     pub files: usize,
     /// Bytes of memory that are resident.
     pub memory_bytes: u64,
-    /// Threads.
-    pub threads: u64,
+    /// Threads, but for those of sled, which come and go: at most eight.
+    pub threads: usize,
 }
 
 impl Holding {
@@ -26,13 +29,15 @@ impl Holding {
         let open = fs::read_dir(format!("/proc/{id}/fd")).expect("the process is ours").flatten();
         let (files, others): (Vec<_>, Vec<_>) = open.partition(|entry| is_of_a_file(&entry.path()));
         let memory_bytes = number(&status, "VmRSS:") * 1024;
-        Self {
-            descriptors: others.len(),
-            files: files.len(),
-            memory_bytes,
-            threads: number(&status, "Threads:"),
-        }
+        Self { descriptors: others.len(), files: files.len(), memory_bytes, threads: threads_of(id) }
     }
+}
+
+fn threads_of(id: u32) -> usize {
+    let tasks = fs::read_dir(format!("/proc/{id}/task")).expect("the process is ours").flatten();
+    // A thread may end while we look.
+    let names = tasks.filter_map(|task| fs::read_to_string(task.path().join("comm")).ok());
+    names.filter(|name| !name.starts_with(SLED_THREADS)).count()
 }
 
 /// Whether that entry of a process's descriptors leads to a regular file; sockets and the like have no path.
