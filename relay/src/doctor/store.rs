@@ -76,9 +76,9 @@ mod tests {
     fn what_can_be_put_right_is_a_warning_and_what_is_lost_a_problem() {
         let worn = Report { worn_headers: 1, ..Report::default() };
         assert_eq!(judge(&worn).level, Level::Warning);
-        let rotten = Report { rotten_envelopes: 2, ..worn };
         let foreign = judge(&Report { foreign_segments: 3, ..worn });
         assert!(foreign.level == Level::Problem && foreign.says.contains("the build that wrote them"));
+        let rotten = Report { rotten_envelopes: 2, ..worn };
         let finding = judge(&rotten);
         assert_eq!(finding.level, Level::Problem);
         assert!(finding.says.contains("2 rotten envelopes, 1 segments with a spoilt header"), "{finding}");

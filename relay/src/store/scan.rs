@@ -157,9 +157,13 @@ mod tests {
     const HEADER: SegmentHeader = SegmentHeader { sequence: 5, pages: 200, key: [7; 32] };
 
     fn table(at: PageNumber) -> Box<Page> {
+        table_of(&HEADER, at)
+    }
+
+    fn table_of(header: &SegmentHeader, at: PageNumber) -> Box<Page> {
         let mut builder = BlockBuilder::new(Lane::News);
         builder.push(b"a record", false);
-        builder.finish(&HEADER, at, Group { number: at.into(), index: 0, blocks: 1 })
+        builder.finish(header, at, Group { number: at.into(), index: 0, blocks: 1 })
     }
 
     /// A table with more wrong bits than can be found.
@@ -209,11 +213,7 @@ mod tests {
     #[test]
     fn what_an_earlier_use_left_is_passed_over() {
         let earlier = SegmentHeader { sequence: 4, key: [6; 32], ..HEADER };
-        let left = |at: PageNumber| {
-            let mut builder = BlockBuilder::new(Lane::News);
-            builder.push(b"a record", false);
-            builder.finish(&earlier, at, Group { number: 900, index: 0, blocks: 1 })
-        };
+        let left = |at: PageNumber| table_of(&earlier, at);
         let file = file(200, &[(1, table(1)), (2, left(2)), (3, left(3)), (60, left(60)), (150, left(150))]);
         let mut scan = Scan::new(&*file, &HEADER, 0, Group::default());
         assert_eq!(found(&mut scan), [(1, 1)]);

@@ -46,15 +46,13 @@ impl RelayDisk {
         let key = blake3::derive_key(RECORDS_CONTEXT, &bytes[24..56]);
         let mut attached = 0;
         for page in bytes.chunks(ENVELOPE_BYTES) {
+            let is_of_this_use = page[24..28] == bytes[16..20];
             if attached > 0 {
                 attached -= 1;
                 self.envelopes.insert(page.to_vec());
-            } else if page[CHECK_BYTES..].starts_with(TABLE) && page[24..28] == bytes[16..20] {
-                attached = self.read_table(page, &key);
-            } else if !page.starts_with(SEGMENT)
-                && !page[CHECK_BYTES..].starts_with(TABLE)
-                && page.iter().any(|byte| *byte != 0)
-            {
+            } else if page[CHECK_BYTES..].starts_with(TABLE) {
+                attached = if is_of_this_use { self.read_table(page, &key) } else { 0 };
+            } else if !page.starts_with(SEGMENT) && page.iter().any(|byte| *byte != 0) {
                 self.others += 1;
             }
         }
