@@ -29,7 +29,8 @@ pub fn run(fresh: bool) -> anyhow::Result<ExitCode> {
         state::erase(&dir)?;
     }
     let mut demo = Demo::open(&dir)?;
-    let mut relay = Relay::start(&dir, demo.port)?;
+    let mut relay = Relay::start(&dir, demo.port)
+        .context("the demo's relay did not start; `cargo xtask up --fresh` begins anew")?;
     if demo.card.is_none() {
         demo.card = Some(make_desk(&dir, &demo.address)?);
         demo.save(&dir)?;
