@@ -95,11 +95,6 @@ impl Shared {
         if wanted || self.spares.free() <= kept { Ok(false) } else { self.spares.discard_one() }
     }
 
-    /// Overwrites what is left in one file that is in no use. Says whether there was one.
-    pub fn clean(&self) -> io::Result<bool> {
-        self.heeded(self.spares.clean_one())
-    }
-
     /// Overwrites all envelopes that wait no more. Says how many.
     pub fn erase(&self) -> io::Result<u64> {
         let mut erased = 0;
@@ -332,12 +327,7 @@ fn keep_segments(shared: &Shared, last_erasure: &mut Instant) -> bool {
         false
     });
     let given_back = shared.give_back().unwrap_or(false);
-    let cleaned = !prepared
-        && shared.clean().unwrap_or_else(|error| {
-            tracing::error!(%error, "a file that was given up could not be overwritten");
-            false
-        });
-    prepared || ended || given_back || cleaned
+    prepared || ended || given_back
 }
 
 /// One round over the index; says whether there may be more to do at once.

@@ -17,7 +17,9 @@ use super::log::Active;
 use super::medium::{Medium, MediumFile};
 use super::page::{Address, PAGE_BYTES, PageNumber, Place};
 use super::scan::{Found, Scan};
-use super::segment::{HeaderState, SEGMENT_PAGES_MIN, SegmentHeader, read_header, write_header};
+use super::segment::{
+    HeaderState, SEGMENT_PAGES_MIN, SegmentHeader, is_zero, read_header, read_page, write_header,
+};
 use super::spares::{FreeFile, Segment, segment_number, write_zeros};
 
 /// The files of a log, by what they are.
@@ -75,12 +77,11 @@ impl PlacedBlock {
 pub fn survey(medium: &dyn Medium) -> io::Result<Survey> {
     let mut survey = Survey::default();
     for (name, file, pages) in segment_files(medium)? {
-        if pages < SEGMENT_PAGES_MIN {
-            // Its making was cut short; it was never used.
+        if is_unmade(&*file, pages)? {
             medium.remove(&name)?;
-            continue;
+        } else {
+            survey.file(name, file, pages, true)?;
         }
-        survey.file(name, file, pages, true)?;
     }
     survey.used.sort_by_key(|segment| segment.header.sequence);
     Ok(survey)
@@ -90,7 +91,7 @@ pub fn survey(medium: &dyn Medium) -> io::Result<Survey> {
 pub fn look(medium: &dyn Medium) -> io::Result<Survey> {
     let mut survey = Survey::default();
     for (name, file, pages) in segment_files(medium)? {
-        if pages >= SEGMENT_PAGES_MIN {
+        if !is_unmade(&*file, pages)? {
             survey.file(name, file, pages, false)?;
         }
     }
@@ -110,6 +111,19 @@ fn segment_files(medium: &dyn Medium) -> io::Result<Vec<File>> {
     names.map(open).collect()
 }
 
+/// Whether the making of a file was cut short: it has no header yet, and holds nothing.
+fn is_unmade(file: &dyn MediumFile, pages: PageNumber) -> io::Result<bool> {
+    if pages < SEGMENT_PAGES_MIN {
+        return Ok(true);
+    }
+    for number in 0..pages {
+        if !is_zero(&*read_page(file, number)?) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 impl Survey {
     fn file(
         &mut self,
@@ -127,9 +141,6 @@ impl Survey {
                 self.worn += 1;
                 self.sound_file(name, file, header);
             }
-            (HeaderState::Blank, _) => {
-                self.free.push(FreeFile { name, file, pages, is_soiled: true });
-            }
             (HeaderState::Foreign, _) => self.foreign.push(name),
             _ => self.lost.push(name),
         }
@@ -140,7 +151,7 @@ impl Survey {
         if header.is_in_use() {
             self.used.push(Arc::new(Segment { name, header, file }));
         } else {
-            self.free.push(FreeFile { name, file, pages: header.pages, is_soiled: false });
+            self.free.push(FreeFile { name, file, pages: header.pages });
         }
     }
 }
@@ -381,4 +392,39 @@ fn lane_of(active: &Lanes<Option<Active>>, block: &PlacedBlock) -> Lane {
         active[*lane].as_ref().is_some_and(|active| Arc::ptr_eq(&active.segment, &block.segment))
     };
     Lane::ALL.into_iter().find(is_written).unwrap_or(block.block.lane)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::IoSlice;
+
+    use super::super::page::offset;
+    use super::super::sim::{Faults, SimDisk};
+    use super::*;
+
+    const PAGES: PageNumber = 8;
+
+    fn file(disk: &SimDisk, name: &str, pages: PageNumber) -> Arc<dyn MediumFile> {
+        let file = disk.create(name).expect("a fresh name");
+        write_zeros(&*file, 0..pages).expect("a sound disk");
+        file
+    }
+
+    #[test]
+    fn a_file_that_was_being_made_is_removed_and_one_that_holds_something_is_lost() {
+        let disk = SimDisk::new(Faults::default());
+        file(&disk, "segment-00000000", SEGMENT_PAGES_MIN - 1);
+        file(&disk, "segment-00000001", PAGES);
+        let envelope = file(&disk, "segment-00000002", PAGES);
+        envelope.write_at(&[IoSlice::new(&[0x77; PAGE_BYTES])], offset(5)).expect("a sound disk");
+        let free = file(&disk, "segment-00000003", PAGES);
+        write_header(&*free, &SegmentHeader::of_no_use(PAGES)).expect("a sound disk");
+
+        let looked = look(&disk).expect("a sound disk");
+        assert_eq!((looked.lost.len(), looked.free.len(), disk.list().expect("lists").len()), (1, 1, 4));
+
+        let survey = survey(&disk).expect("a sound disk");
+        assert_eq!((survey.lost, survey.free.len()), (vec!["segment-00000002".to_owned()], 1));
+        assert_eq!(disk.list().expect("lists"), ["segment-00000002", "segment-00000003"]);
+    }
 }

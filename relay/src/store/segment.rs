@@ -35,11 +35,9 @@ pub struct SegmentHeader {
 /// What the header pages of a file hold.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum HeaderState {
-    /// Zeros: a file that was being made. What it holds must be overwritten.
-    Blank,
     /// A log of another build, whose layout is another.
     Foreign,
-    /// Neither page can be read as a header, and at least one holds something.
+    /// Neither page can be read as a header.
     Lost,
     /// A use, with both copies.
     Whole,
@@ -109,9 +107,6 @@ pub fn read_header(
     pages: PageNumber,
 ) -> io::Result<(HeaderState, Option<SegmentHeader>)> {
     let (first, last) = (read_page(file, 0)?, read_page(file, pages - 1)?);
-    if is_zero(&first) && is_zero(&last) {
-        return Ok((HeaderState::Blank, None));
-    }
     let sound = |page: &Page| SegmentHeader::decode(page).filter(|header| header.pages == pages);
     Ok(match (sound(&first), sound(&last)) {
         (Some(header), Some(_)) if [&first, &last].iter().all(|page| **page == header.encode()) => {
@@ -216,9 +211,8 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_a_use_is_blank_and_one_with_two_spoilt_copies_is_lost() {
+    fn a_file_with_two_spoilt_copies_is_lost() {
         let disk = disk();
-        assert_eq!(state(&disk), HeaderState::Blank);
         write_header(&*disk.open("a").expect("opens"), &header()).expect("writes");
         disk.flip_bit("a", 0);
         disk.flip_bit("a", page::offset(PAGES - 1) * 8);

@@ -57,7 +57,7 @@ pub struct Segment {
     pub file: Arc<dyn MediumFile>,
 }
 
-/// A file that is in no use. Its header pages are zeros, or say that it holds no envelope.
+/// A file that is in no use. It holds zeros, and tables that nobody can read any more.
 pub struct FreeFile {
     /// Its name.
     pub name: String,
@@ -65,8 +65,6 @@ pub struct FreeFile {
     pub file: Arc<dyn MediumFile>,
     /// Pages of it.
     pub pages: PageNumber,
-    /// It may hold anything. Else it holds zeros, and tables that nobody can read any more.
-    pub is_soiled: bool,
 }
 
 /// The spares of a log, and the files that can become some.
@@ -80,8 +78,6 @@ pub struct Spares {
 struct State {
     ready: VecDeque<Arc<Segment>>,
     free: Vec<FreeFile>,
-    /// Files that are in neither because they are being overwritten.
-    cleaning: usize,
     /// Somebody waited for a spare in vain, and none has been made since.
     is_short: bool,
     next_sequence: u32,
@@ -101,7 +97,7 @@ impl Spares {
         let names = medium.list()?;
         let next_file = names.iter().filter_map(|name| segment_number(name)).max().map_or(0, |last| last + 1);
         let next_sequence = last_sequence + 1;
-        let state = State { ready, free, cleaning: 0, is_short: false, next_sequence, next_file };
+        let state = State { ready, free, is_short: false, next_sequence, next_file };
         let state = Mutex::new(state);
         Ok(Self { medium, segment_pages, state, made: Condvar::new() })
     }
@@ -113,14 +109,7 @@ impl Spares {
 
     /// Files that wait to be made spares.
     pub fn free(&self) -> usize {
-        let state = self.state();
-        state.free.len() + state.cleaning
-    }
-
-    /// Free files that still hold what an earlier use left.
-    pub fn soiled(&self) -> usize {
-        let state = self.state();
-        state.free.iter().filter(|file| file.is_soiled).count() + state.cleaning
+        self.state().free.len()
     }
 
     /// Takes the next spare, if there is one for that purpose.
@@ -158,7 +147,8 @@ impl Spares {
 
     /// Makes one more spare, of a free file where there is one. Only one thread may do this at a time.
     pub fn prepare(&self) -> io::Result<()> {
-        let blank = match self.take_cleaned(State::pick_free)? {
+        let free = self.state().free.pop();
+        let blank = match free {
             Some(file) => file,
             None => self.create()?,
         };
@@ -176,41 +166,12 @@ impl Spares {
         Ok(())
     }
 
-    /// Overwrites what an earlier use left in one of the free files. Says whether there was such a file.
-    pub fn clean_one(&self) -> io::Result<bool> {
-        let cleaned = self.take_cleaned(State::pick_soiled)?;
-        let found = cleaned.is_some();
-        cleaned.into_iter().for_each(|file| self.give_back(file));
-        Ok(found)
-    }
-
     /// Removes one free file, to give its space back to the disk. Says whether there was one.
     pub fn discard_one(&self) -> io::Result<bool> {
-        let Some(file) = self.take_cleaned(State::pick_free)? else { return Ok(false) };
+        let Some(file) = self.state().free.pop() else { return Ok(false) };
         self.medium.remove(&file.name)?;
         self.medium.sync_dir()?;
         Ok(true)
-    }
-
-    /// Takes out the free file that `pick` chooses and overwrites what an earlier use left in it. It counts as free
-    /// meanwhile, and is free again where that fails.
-    fn take_cleaned(&self, pick: fn(&State) -> Option<usize>) -> io::Result<Option<FreeFile>> {
-        let mut file = {
-            let mut state = self.state();
-            let Some(index) = pick(&state) else { return Ok(None) };
-            state.cleaning += 1;
-            state.free.swap_remove(index)
-        };
-        let cleaned = if file.is_soiled { file.clean() } else { Ok(()) };
-        let mut state = self.state();
-        state.cleaning -= 1;
-        match cleaned {
-            Ok(()) => Ok(Some(file)),
-            Err(error) => {
-                state.free.push(file);
-                Err(error)
-            }
-        }
     }
 
     fn create(&self) -> io::Result<FreeFile> {
@@ -221,7 +182,7 @@ impl Spares {
             let _ = self.medium.remove(&name);
             return Err(error);
         }
-        Ok(FreeFile { name, file, pages: self.segment_pages, is_soiled: false })
+        Ok(FreeFile { name, file, pages: self.segment_pages })
     }
 
     fn fill(&self, file: &dyn MediumFile) -> io::Result<()> {
@@ -248,28 +209,6 @@ impl Spares {
     }
 }
 
-impl State {
-    /// A free file, one that is clean where there is one.
-    fn pick_free(&self) -> Option<usize> {
-        let clean = self.free.iter().position(|file| !file.is_soiled);
-        clean.or_else(|| self.free.len().checked_sub(1))
-    }
-
-    fn pick_soiled(&self) -> Option<usize> {
-        self.free.iter().position(|file| file.is_soiled)
-    }
-}
-
-impl FreeFile {
-    /// Overwrites whatever it holds.
-    fn clean(&mut self) -> io::Result<()> {
-        clean(&*self.file, 1..self.pages - 1, &|_, _| false)?;
-        write_header(&*self.file, &SegmentHeader::of_no_use(self.pages))?;
-        self.is_soiled = false;
-        Ok(())
-    }
-}
-
 /// Ends the use of a segment whose blocks end before page `end`: overwrites all but tables, and then its header, which
 /// holds the key to them. Behind the end may stand what has rotted, and tables of earlier uses.
 pub fn retire(segment: &Segment, end: PageNumber) -> io::Result<FreeFile> {
@@ -280,7 +219,7 @@ pub fn retire(segment: &Segment, end: PageNumber) -> io::Result<FreeFile> {
     };
     clean(&**file, 1..header.end_page(), &may_stay)?;
     write_header(&**file, &SegmentHeader::of_no_use(header.pages))?;
-    Ok(FreeFile { name: name.clone(), file: file.clone(), pages: header.pages, is_soiled: false })
+    Ok(FreeFile { name: name.clone(), file: file.clone(), pages: header.pages })
 }
 
 /// Overwrites what these pages hold, but for those that may stay. Pages that are zeros already are not written again.
@@ -399,6 +338,6 @@ mod tests {
         assert_eq!(stays, [1, 5]);
         let (state, header) = read_header(&*freed.file, 10).expect("reads");
         assert!(state == HeaderState::Whole && header == Some(SegmentHeader::of_no_use(10)));
-        assert!(!freed.is_soiled && !disk.contains(&HEADER.key));
+        assert!(!disk.contains(&HEADER.key));
     }
 }

@@ -73,8 +73,7 @@ pub fn rest(store: &mut EmbeddedStore, today: Day) -> Result<(), String> {
         let retired = shared.retire().map_err(|error| error.to_string())?;
         let prepared = shared.prepare().map_err(|error| error.to_string())?;
         let given_back = shared.give_back().map_err(|error| error.to_string())?;
-        let cleaned = shared.clean().map_err(|error| error.to_string())?;
-        if !tidied && !settled && erased == 0 && !retired && !prepared && !given_back && !cleaned {
+        if !tidied && !settled && erased == 0 && !retired && !prepared && !given_back {
             return Ok(());
         }
     }

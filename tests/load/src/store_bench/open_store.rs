@@ -62,7 +62,7 @@ const CALM: Duration = Duration::from_secs(2);
 /// Between two times that what is deleted is overwritten: not at each look, since a store at work does not either.
 const ERASE_EACH: Duration = Duration::from_millis(500);
 
-/// Waits until there is nothing to erase, to copy, to end or to overwrite any more. The index is brought up as the store
+/// Waits until there is nothing to erase, to copy or to end any more. The index is brought up as the store
 /// does it by itself: small batches would write more.
 pub fn await_calm(shared: &Shared) -> anyhow::Result<()> {
     let (mut last, mut since) = (None, Instant::now());
@@ -74,7 +74,7 @@ pub fn await_calm(shared: &Shared) -> anyhow::Result<()> {
         }
         let inner = shared.inner();
         let now = (inner.group, inner.book.uses.len(), inner.retiring.len(), shared.spares.free());
-        let busy = !inner.retiring.is_empty() || shared.spares.soiled() > 0 || last != Some(now);
+        let busy = !inner.retiring.is_empty() || last != Some(now);
         drop(inner);
         last = Some(now);
         if busy {

@@ -95,7 +95,7 @@ pub fn empty_child(words: &[&str]) -> anyhow::Result<()> {
     let Config { spares, free_files, segment_pages, .. } = shared.config;
     await_calm(&shared)?;
     wait_for("files to be given back", || {
-        shared.spares.ready() >= spares && shared.spares.free() <= free_files && shared.spares.soiled() == 0
+        shared.spares.ready() >= spares && shared.spares.free() <= free_files
     })?;
     let left = disk_bytes(Path::new(folder))?;
     let clean = (shared.spares.ready() + shared.spares.free()) as u64;
