@@ -270,7 +270,7 @@ mod tests {
 
     use super::*;
 
-    const SEGMENT: SegmentHeader = SegmentHeader { sequence: 5, pages: 32, key: [7; 32] };
+    static SEGMENT: SegmentHeader = SegmentHeader { sequence: 5, pages: 32, key: [7; 32] };
     const GROUP: Group = Group { number: 11, index: 1, blocks: 2 };
 
     fn table() -> Box<Page> {

@@ -154,7 +154,7 @@ mod tests {
     use super::super::sim::{Faults, SimDisk};
     use super::*;
 
-    const HEADER: SegmentHeader = SegmentHeader { sequence: 5, pages: 200, key: [7; 32] };
+    static HEADER: SegmentHeader = SegmentHeader { sequence: 5, pages: 200, key: [7; 32] };
 
     fn table(at: PageNumber) -> Box<Page> {
         table_of(&HEADER, at)

@@ -7,8 +7,10 @@
 
 use std::io::{self, IoSlice};
 
+use zeroize::{ZeroizeOnDrop, Zeroizing};
+
 use super::medium::MediumFile;
-use super::page::{self, Page, PageNumber};
+use super::page::{self, PAGE_BYTES, Page, PageNumber};
 
 const MAGIC: &[u8; 8] = b"PTRNSEG2";
 /// What a header begins with in any build; the byte behind it tells the layout of the log.
@@ -21,8 +23,8 @@ const CHECK_BYTES: usize = 32;
 /// Pages of the smallest segment: both headers and a block of one envelope.
 pub const SEGMENT_PAGES_MIN: u32 = 4;
 
-/// What a segment says of itself.
-#[derive(Clone, Eq, PartialEq)]
+/// What a segment says of itself. Wiped from memory when it is dropped: a use that has ended is to leave no key.
+#[derive(Clone, Eq, PartialEq, ZeroizeOnDrop)]
 pub struct SegmentHeader {
     /// Its place in the order of use, from 1. Never used twice. 0 stands in a file that is in no use.
     pub sequence: u32,
@@ -62,8 +64,8 @@ impl SegmentHeader {
     }
 
     /// Its 4096 bytes.
-    pub fn encode(&self) -> Box<Page> {
-        let mut page = page::zeroed();
+    pub fn encode(&self) -> Zeroizing<Page> {
+        let mut page = Zeroizing::new([0; PAGE_BYTES]);
         page[..8].copy_from_slice(MAGIC);
         page[8..12].copy_from_slice(&self.pages.to_le_bytes());
         page[16..20].copy_from_slice(&self.sequence.to_le_bytes());
@@ -106,10 +108,14 @@ pub fn read_header(
     file: &dyn MediumFile,
     pages: PageNumber,
 ) -> io::Result<(HeaderState, Option<SegmentHeader>)> {
-    let (first, last) = (read_page(file, 0)?, read_page(file, pages - 1)?);
+    let read = |number| {
+        let mut page = Zeroizing::new([0; PAGE_BYTES]);
+        file.read_at(&mut page[..], page::offset(number)).map(|()| page)
+    };
+    let (first, last) = (read(0)?, read(pages - 1)?);
     let sound = |page: &Page| SegmentHeader::decode(page).filter(|header| header.pages == pages);
     Ok(match (sound(&first), sound(&last)) {
-        (Some(header), Some(_)) if [&first, &last].iter().all(|page| **page == header.encode()) => {
+        (Some(header), Some(_)) if [&first, &last].iter().all(|page| ***page == *header.encode()) => {
             (HeaderState::Whole, Some(header))
         }
         // A use that was being prepared when the power went wrote its first page first.

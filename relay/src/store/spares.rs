@@ -307,8 +307,8 @@ mod tests {
     use super::super::sim::{Faults, SimDisk};
     use super::*;
 
-    const EARLIER: SegmentHeader = SegmentHeader { sequence: 1, pages: 10, key: [1; 32] };
-    const HEADER: SegmentHeader = SegmentHeader { sequence: 2, pages: 10, key: [2; 32] };
+    static EARLIER: SegmentHeader = SegmentHeader { sequence: 1, pages: 10, key: [1; 32] };
+    static HEADER: SegmentHeader = SegmentHeader { sequence: 2, pages: 10, key: [2; 32] };
 
     fn table(header: &SegmentHeader, at: PageNumber) -> Box<Page> {
         let mut builder = BlockBuilder::new(Lane::News);
@@ -329,7 +329,7 @@ mod tests {
         let pages = [(1, table(&HEADER, 1)), (2, Box::new(envelope)), (3, table(&EARLIER, 3))];
         let behind_the_end = [(5, table(&EARLIER, 5)), (6, Box::new(envelope)), (7, table(&HEADER, 6))];
         pages.iter().chain(&behind_the_end).for_each(|(at, page)| write(*at, &page[..]));
-        let segment = Segment { name: "segment-00000000".to_owned(), header: HEADER, file };
+        let segment = Segment { name: "segment-00000000".to_owned(), header: HEADER.clone(), file };
 
         let freed = retire(&segment, 5).expect("a sound disk");
 
