@@ -15,7 +15,8 @@ use crate::time::Day;
 pub struct SealedEnvelope(Arc<Content>);
 
 struct Content {
-    bytes: [u8; ENVELOPE_BYTES],
+    /// In a box of their own, so that taking them over copies nothing.
+    bytes: Box<[u8; ENVELOPE_BYTES]>,
     id: OnceLock<EnvelopeId>,
 }
 
@@ -26,10 +27,10 @@ impl SealedEnvelope {
             return Err(DecodeError::TooLong { extra: bytes.len() - ENVELOPE_BYTES });
         }
         let missing = ENVELOPE_BYTES - bytes.len();
-        bytes.try_into().map(Self::new).map_err(|_| DecodeError::TooShort { missing })
+        Box::<[u8]>::from(bytes).try_into().map(Self::new).map_err(|_| DecodeError::TooShort { missing })
     }
 
-    fn new(bytes: [u8; ENVELOPE_BYTES]) -> Self {
+    fn new(bytes: Box<[u8; ENVELOPE_BYTES]>) -> Self {
         Self(Arc::new(Content { bytes, id: OnceLock::new() }))
     }
 
@@ -40,7 +41,7 @@ impl SealedEnvelope {
 
     /// H(envelope)\[..16\], reckoned when it is first asked for.
     pub fn id(&self) -> EnvelopeId {
-        *self.0.id.get_or_init(|| EnvelopeId(kdf::hash16(&[&self.0.bytes])))
+        *self.0.id.get_or_init(|| EnvelopeId(kdf::hash16(&[&self.0.bytes[..]])))
     }
 }
 
@@ -53,7 +54,7 @@ impl Eq for SealedEnvelope {}
 
 impl From<Box<[u8; ENVELOPE_BYTES]>> for SealedEnvelope {
     fn from(bytes: Box<[u8; ENVELOPE_BYTES]>) -> Self {
-        Self::new(*bytes)
+        Self::new(bytes)
     }
 }
 
