@@ -7,6 +7,7 @@ use std::cell::Cell;
 
 use indexmap::IndexMap;
 use poterne_protocol::mailbox::MailboxId;
+use poterne_relay_core::change::Change;
 use poterne_relay_core::state::{MailboxState, Opened};
 
 /// Bytes that a state is reckoned at: its own with its place in a map, and those of each id and claim that it remembers.
@@ -64,6 +65,16 @@ impl Cache {
         self.bytes -= before.map_or(0, |before| bytes(&before.state));
     }
 
+    /// Applies a change to a state that is here.
+    pub fn apply(&mut self, id: &MailboxId, change: &Change) {
+        if let Some(cached) = self.states.get_mut(id) {
+            self.bytes -= bytes(&cached.state);
+            cached.state.apply(change);
+            self.bytes += bytes(&cached.state);
+            cached.touched.set(self.commits);
+        }
+    }
+
     /// Lets go of all.
     pub fn clear(&mut self) {
         *self = Self { commits: self.commits, ..Self::new(self.bound) };
@@ -106,8 +117,9 @@ fn bytes(state: &MailboxState) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use poterne_protocol::envelope::EnvelopeId;
     use poterne_protocol::time::Day;
-    use poterne_relay_core::change::Change;
+    use poterne_relay_core::change::{Arrival, Locator, Position};
 
     use super::*;
 
@@ -144,6 +156,24 @@ mod tests {
         assert!(all_are_there(&cache));
         (0..32).for_each(|_| cache.trim());
         assert_eq!(cache.states.len(), 4);
+    }
+
+    #[test]
+    fn what_a_change_adds_is_reckoned() {
+        let mut cache = Cache::new(STATE_BYTES);
+        cache.insert(id(1), paid(1));
+        let arrival = Arrival {
+            position: Position(0),
+            id: EnvelopeId([7; 16]),
+            day: Day(1),
+            last_day: Day(8),
+            at: Locator(0),
+        };
+        cache.apply(&id(1), &Change::Put(arrival));
+        cache.apply(&id(2), &Change::Paid { until: Day(1) });
+        assert_eq!((cache.bytes, cache.states.len()), (STATE_BYTES + ID_BYTES, 1));
+        cache.take(&id(1));
+        assert_eq!(cache.bytes, 0);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -53,7 +53,8 @@ pub struct EmbeddedStore {
 #[derive(Default)]
 pub(super) struct Staged {
     records: Vec<(Address, Record)>,
-    mailboxes: BTreeSet<MailboxId>,
+    /// Mailboxes whose states tell what is staged, some of them more than once.
+    mailboxes: Vec<MailboxId>,
     leases: HashMap<LeaseTag, (MailboxId, ClaimId)>,
     vouchers: HashMap<VoucherId, (u32, Option<Address>)>,
     failed: bool,
@@ -62,7 +63,7 @@ pub(super) struct Staged {
 impl Staged {
     /// The state of a mailbox tells what is staged.
     pub(super) fn touch(&mut self, id: MailboxId) {
-        self.mailboxes.insert(id);
+        self.mailboxes.push(id);
     }
 }
 
@@ -137,12 +138,11 @@ impl EmbeddedStore {
     }
 
     fn stage_change(&mut self, id: MailboxId, mut change: Change, envelope: Option<SealedEnvelope>) {
-        self.staged.mailboxes.insert(id);
-        let Ok(mut state) = self.take_state(&id) else {
+        self.staged.touch(id);
+        let Ok(ended) = self.cached_state(&id).map(|state| ends(state, &change)) else {
             self.staged.failed = true;
             return;
         };
-        let ended = ends(&state, &change);
         let ghosts = match &change {
             Change::Put(_) => Vec::new(),
             _ => ended.iter().map(|at| at.map(|at| self.order_of(at))).collect(),
@@ -155,8 +155,7 @@ impl EmbeddedStore {
         if let Some(address) = self.stage_record(record, envelope, purpose) {
             change.place(Locator(address.to_number()));
         }
-        state.apply(&change);
-        self.cache.insert(id, state);
+        self.cache.apply(&id, &change);
         if let Change::Claimed(lease) = change {
             self.stage_lease(id, &lease);
         }
@@ -210,12 +209,13 @@ impl EmbeddedStore {
         self.shared.records(owner, self.under_way.is_none())
     }
 
-    /// The state of a mailbox, out of the cache or read anew.
-    fn take_state(&mut self, id: &MailboxId) -> Result<MailboxState, LoadError> {
-        match self.take_known(id) {
-            Some(state) => Ok(state),
-            None => self.read_state(id),
+    /// The state of a mailbox in the cache, which takes it in where it is not there.
+    fn cached_state(&mut self, id: &MailboxId) -> Result<&MailboxState, LoadError> {
+        if self.cache.get(id).is_none() {
+            let state = self.read.get_mut().remove(id).map_or_else(|| self.read_state(id), Ok)?;
+            self.cache.insert(*id, state);
         }
+        self.cache.get(id).ok_or(LoadError)
     }
 
     /// The state of a mailbox as its standing records say.
