@@ -168,7 +168,8 @@ struct Decided {
 impl<S: Store> Worker<S> {
     fn run(mut self) {
         loop {
-            let news = self.inbox.wait(self.room(), self.under_way.is_some(), TICK);
+            let under_way = self.under_way.as_ref().map(|under_way| under_way.group.len());
+            let news = self.inbox.wait(self.room(), under_way, TICK);
             self.decide_all(news.jobs);
             if news.has_ended {
                 self.end_group();

@@ -8,9 +8,9 @@ use poterne_protocol::op::Request;
 use super::Job;
 use super::lines::{Count, Lines};
 
-/// Requests that wake a thread that waits for a group: fewer can wait as long as the disk takes, and waking a thread
-/// for each costs more than deciding on it.
-const WORTH_WAKING: usize = 32;
+/// Half as many requests as are in a group wake the thread that waits for it, but no fewer and no more than these: waking
+/// a thread for each costs more than deciding on it, and what is not decided on when the disk is free makes it wait.
+const WORTH_WAKING: (usize, usize) = (8, 32);
 
 /// The way to the engine's thread.
 pub(super) struct Inbox {
@@ -103,14 +103,15 @@ impl Inbox {
         drop(jobs);
     }
 
-    /// Takes up to `most` requests, which are worth taking one by one where nothing is under way. Waits no longer than
-    /// `limit`.
-    pub(super) fn wait(&self, most: usize, is_under_way: bool, limit: Duration) -> News {
+    /// Takes up to `most` requests, which are worth taking one by one where nothing is under way, else by some of the
+    /// size of the group that is. Waits no longer than `limit`.
+    pub(super) fn wait(&self, most: usize, under_way: Option<usize>, limit: Duration) -> News {
         let mut state = self.state();
-        let wanted = if is_under_way { WORTH_WAKING } else { 1 };
+        let (least, most_wanted) = WORTH_WAKING;
+        let wanted = under_way.map_or(1, |group| (group / 2).clamp(least, most_wanted));
         let nothing = |state: &mut State| {
             let is_enough = most > 0 && state.jobs.len() >= wanted;
-            !is_enough && !state.has_ended && (!state.is_closed || is_under_way)
+            !is_enough && !state.has_ended && (!state.is_closed || under_way.is_some())
         };
         if nothing(&mut state) {
             state.wanted = (most > 0).then_some(wanted);
