@@ -77,7 +77,12 @@ impl Person {
     }
 
     fn say(&mut self, text: &str) {
-        self.shell.run(&["inbox"]);
+        let inbox = self.shell.run(&["inbox"]);
+        assert_eq!(
+            inbox["warnings"],
+            Value::Array(Vec::new()),
+            "a relay that was restarted is reached at once"
+        );
         let answer = self.shell.run(&["say", text]);
         assert!(answer["error"].is_null(), "{answer}");
         self.said.push(text.to_owned());
