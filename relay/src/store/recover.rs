@@ -31,6 +31,8 @@ pub struct Survey {
     pub free: Vec<FreeFile>,
     /// How many of those in use had lost one of their headers.
     pub worn: u64,
+    /// Names of files whose making was cut short: they hold no header and nothing else.
+    pub unmade: Vec<String>,
     /// Names of files that have lost both headers. They are left alone.
     pub lost: Vec<String>,
     /// Names of files that a build with another layout of the log has written. They are left alone.
@@ -75,28 +77,14 @@ impl PlacedBlock {
 
 /// Looks at the headers of all files, and puts right what can be.
 pub fn survey(medium: &dyn Medium) -> io::Result<Survey> {
-    let mut survey = Survey::default();
-    for (name, file, pages) in segment_files(medium)? {
-        if is_unmade(&*file, pages)? {
-            medium.remove(&name)?;
-        } else {
-            survey.file(name, file, pages, true)?;
-        }
-    }
-    survey.used.sort_by_key(|segment| segment.header.sequence);
+    let survey = Survey::of(medium, true)?;
+    survey.unmade.iter().try_for_each(|name| medium.remove(name))?;
     Ok(survey)
 }
 
 /// Looks at the headers of all files and changes nothing.
 pub fn look(medium: &dyn Medium) -> io::Result<Survey> {
-    let mut survey = Survey::default();
-    for (name, file, pages) in segment_files(medium)? {
-        if !is_unmade(&*file, pages)? {
-            survey.file(name, file, pages, false)?;
-        }
-    }
-    survey.used.sort_by_key(|segment| segment.header.sequence);
-    Ok(survey)
+    Survey::of(medium, false)
 }
 
 type File = (String, Arc<dyn MediumFile>, PageNumber);
@@ -111,11 +99,7 @@ fn segment_files(medium: &dyn Medium) -> io::Result<Vec<File>> {
     names.map(open).collect()
 }
 
-/// Whether the making of a file was cut short: it has no header yet, and holds nothing.
-fn is_unmade(file: &dyn MediumFile, pages: PageNumber) -> io::Result<bool> {
-    if pages < SEGMENT_PAGES_MIN {
-        return Ok(true);
-    }
+fn holds_nothing(file: &dyn MediumFile, pages: PageNumber) -> io::Result<bool> {
     for number in 0..pages {
         if !is_zero(&*read_page(file, number)?) {
             return Ok(false);
@@ -125,6 +109,19 @@ fn is_unmade(file: &dyn MediumFile, pages: PageNumber) -> io::Result<bool> {
 }
 
 impl Survey {
+    fn of(medium: &dyn Medium, may_write: bool) -> io::Result<Self> {
+        let mut survey = Self::default();
+        for (name, file, pages) in segment_files(medium)? {
+            if pages < SEGMENT_PAGES_MIN {
+                survey.unmade.push(name);
+            } else {
+                survey.file(name, file, pages, may_write)?;
+            }
+        }
+        survey.used.sort_by_key(|segment| segment.header.sequence);
+        Ok(survey)
+    }
+
     fn file(
         &mut self,
         name: String,
@@ -142,6 +139,7 @@ impl Survey {
                 self.sound_file(name, file, header);
             }
             (HeaderState::Foreign, _) => self.foreign.push(name),
+            _ if holds_nothing(&*file, pages)? => self.unmade.push(name),
             _ => self.lost.push(name),
         }
         Ok(())
