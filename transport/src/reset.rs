@@ -14,10 +14,9 @@ use rand_core::{Rng as _, UnwrapErr};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
+use crate::bounds::RESET_INTERVAL;
+
 const CONNECTION_ID_BYTES: usize = 8;
-/// Between two resets. A reset is shorter than what it answers and costs an HMAC; at quinn's 20 ms, of the clients that ask
-/// at once after a restart all but one wait for their next tries, which come at twice the distance each time.
-const RESET_INTERVAL: Duration = Duration::from_micros(100);
 
 /// The key of the reset tokens: 32 bytes that are the same at every start of one relay.
 pub struct ResetKey(Zeroizing<[u8; 32]>);
