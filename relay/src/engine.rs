@@ -1,9 +1,10 @@
 //! The thread that owns the rules and the store (docs/spec/relay.md §1): requests are decided one after another and
 //! made durable in groups.
 //!
-//! A group is whatever has come while the last one was on its way to the disk; it is decided on meanwhile. Nobody is
-//! answered before the commit that follows their request. A fetch that finds nothing waits here, and is decided again
-//! when a put came into one of its mailboxes.
+//! A group is whatever has come while the last one was on its way to the disk; it is decided on meanwhile, and follows
+//! by itself where it is large enough, so that the disk does not wait for this thread. Nobody is answered before the
+//! commit that follows their request. A fetch that finds nothing waits here, and is decided again when a put came into
+//! one of its mailboxes.
 
 mod inbox;
 mod later;
@@ -11,6 +12,7 @@ mod lines;
 mod pace;
 mod waiting;
 
+use std::collections::VecDeque;
 use std::mem::take;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -37,6 +39,12 @@ use waiting::{Waiter, Waiting};
 const INBOX: usize = 4096;
 /// Requests of one group at most: 4 MiB of puts, so that the first of them does not wait for more.
 const GROUP: usize = 1024;
+/// This part of what was a large group lately is enough for the next one to go to the disk at once. With less the disk
+/// would sync more often for less: those who are answered first may come with more.
+const ENOUGH: usize = 2;
+/// Each group takes this part off what was a large one, unless it is larger. Were they compared with the last one alone, a
+/// small group would make the next ones smaller still.
+const FADES: usize = 32;
 /// Fetches that wait for news at most, some KiB each. Beyond, a fetch is answered as it is.
 const WAITING_FETCHES: usize = 65_536;
 /// Between two looks at what is not a request: days, space, fetches whose time is over.
@@ -75,8 +83,10 @@ impl Engine {
             later: Later::start(),
             tended: None,
             staged: Vec::new(),
-            under_way: None,
+            is_queued: false,
+            under_way: VecDeque::new(),
             most: GROUP,
+            large: 0,
             pace: Pace::new(INBOX),
         };
         let thread = thread::Builder::new().name("engine".to_owned());
@@ -146,10 +156,14 @@ struct Worker<S> {
     tended: Option<Instant>,
     /// Decided, for the next group.
     staged: Vec<Decided>,
-    /// The group that is on its way to the disk.
-    under_way: Option<UnderWay>,
+    /// The next group follows the one under way by itself, unless it is taken back.
+    is_queued: bool,
+    /// The groups that are on their way to the disk, in order: the last of two was found to have followed the first.
+    under_way: VecDeque<UnderWay>,
     /// Requests of the next group at most.
     most: usize,
+    /// Requests of the largest group lately.
+    large: usize,
     pace: Pace,
 }
 
@@ -168,17 +182,19 @@ struct Decided {
 impl<S: Store> Worker<S> {
     fn run(mut self) {
         loop {
-            let under_way = self.under_way.as_ref().map(|under_way| under_way.group.len());
+            let under_way = self.under_way.front().map(|first| first.group.len());
             let news = self.inbox.wait(self.room(), under_way, TICK);
-            self.decide_all(news.jobs);
-            if news.has_ended {
-                self.end_group();
+            if news.has_jobs {
+                self.take_up();
             }
-            if self.under_way.is_none() {
+            (0..news.ended).for_each(|_| self.end_group());
+            if self.under_way.is_empty() {
                 self.tend_when_due();
                 self.begin_group();
+            } else {
+                self.queue_group();
             }
-            if news.is_over && self.under_way.is_none() {
+            if news.is_over && self.under_way.is_empty() {
                 break;
             }
         }
@@ -191,7 +207,13 @@ impl<S: Store> Worker<S> {
         self.most.saturating_sub(self.staged.len())
     }
 
-    fn decide_all(&mut self, jobs: Vec<Job>) {
+    /// Decides on what waits, as far as there is room in the next group.
+    fn take_up(&mut self) {
+        if self.is_queued && !self.relay.unqueue_commit() {
+            self.has_begun();
+        }
+        self.is_queued = false;
+        let jobs = self.inbox.take(self.room());
         let (now, time) = (Instant::now(), clock::now());
         for Job { request, answer, .. } in jobs {
             let until = now + patience(&request);
@@ -201,6 +223,7 @@ impl<S: Store> Worker<S> {
 
     /// Decides on a request, which is answered with the next group.
     fn decide(&mut self, asked: Waiter, taken_up: Instant, time: UnixTime) {
+        debug_assert!(!self.is_queued, "what is decided belongs to a group that is still staged");
         let mut rng = UnwrapErr(getrandom::SysRng);
         let pending = self.relay.begin(&asked.request, time, &mut rng);
         self.staged.push(Decided { asked, pending, taken_up });
@@ -214,32 +237,55 @@ impl<S: Store> Worker<S> {
         let (group, inbox) = (self.take_group(), self.inbox.clone());
         match self.relay.begin_commit(Box::new(move || inbox.ring())) {
             Some(committed) => self.answer_all(group, committed),
-            None => self.under_way = Some(UnderWay { group, since: Instant::now() }),
+            None => self.under_way.push_back(UnderWay { group, since: Instant::now() }),
         }
+    }
+
+    /// Lets what is staged follow the group under way by itself, where it is enough for a group.
+    fn queue_group(&mut self) {
+        let is_next = self.under_way.len() == 1 && !self.is_queued;
+        if is_next && self.is_enough() && !self.is_tend_due() {
+            let inbox = self.inbox.clone();
+            self.is_queued = self.relay.queue_commit(Box::new(move || inbox.ring()));
+        }
+    }
+
+    /// Whether what is staged is worth a group of its own, although those who are about to be answered may come with more.
+    fn is_enough(&self) -> bool {
+        self.staged.len() >= self.large.div_ceil(ENOUGH)
+    }
+
+    /// What is staged has followed the group that was under way.
+    fn has_begun(&mut self) {
+        let group = self.take_group();
+        self.under_way.push_back(UnderWay { group, since: Instant::now() });
     }
 
     /// What is staged, as a group; the next one may come.
     fn take_group(&mut self) -> Vec<Decided> {
         self.inbox.begun(self.pace.limit());
         self.most = GROUP.min(self.pace.group());
+        self.large = self.staged.len().max(self.large - self.large.div_ceil(FADES));
         take(&mut self.staged)
     }
 
-    /// Answers the group that was under way. Where about as many requests have come meanwhile, the disk works on those
-    /// first; else those who are answered now may come with more.
+    /// Answers the first group that was under way. Where about as many requests have come meanwhile, the disk works on
+    /// those first; else those who are answered now may come with more.
     fn end_group(&mut self) {
-        let Some(UnderWay { group, since }) = self.under_way.take() else { return };
+        let Some(ended) = self.under_way.pop_front() else { return };
         let committed = self.relay.end_commit();
-        self.note(&group, since.elapsed());
-        let is_enough = |staged: usize| staged >= group.len() / 2;
-        if !is_enough(self.staged.len()) {
-            let come = self.inbox.take(self.room());
-            self.decide_all(come);
+        self.note(&ended.group, ended.since.elapsed());
+        if take(&mut self.is_queued) {
+            self.has_begun();
+        } else if self.under_way.is_empty() {
+            if !self.is_enough() {
+                self.take_up();
+            }
+            if self.is_enough() && !self.is_tend_due() {
+                self.begin_group();
+            }
         }
-        if is_enough(self.staged.len()) && !self.is_tend_due() {
-            self.begin_group();
-        }
-        self.answer_all(group, committed);
+        self.answer_all(ended.group, committed);
     }
 
     /// A group without puts may have had nothing to write, and tells nothing of the disk.

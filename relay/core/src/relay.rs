@@ -123,7 +123,17 @@ impl<S: Store> Relay<S> {
         self.store.begin_commit(ended)
     }
 
-    /// The outcome of the group that was begun.
+    /// See [`Store::queue_commit`].
+    pub fn queue_commit(&mut self, ended: Bell) -> bool {
+        self.store.queue_commit(ended)
+    }
+
+    /// See [`Store::unqueue_commit`].
+    pub fn unqueue_commit(&mut self) -> bool {
+        self.store.unqueue_commit()
+    }
+
+    /// The outcome of the first group that is under way.
     pub fn end_commit(&mut self) -> Result<(), CommitError> {
         self.store.end_commit()
     }

@@ -113,7 +113,20 @@ pub trait Store {
         Some(self.commit())
     }
 
-    /// Waits for the group that is under way, if one is. Where it failed, what was staged since fails with it.
+    /// Lets all that is staged follow the group that is under way, as soon as that is on the disk: what is staged from now
+    /// on belongs to the group behind it. `ended` as in [`Store::begin_commit`]. One group at most may be under way, and
+    /// none be waiting. False means that nothing was done, as where nothing is staged or the group is going to fail.
+    fn queue_commit(&mut self, _ended: Bell) -> bool {
+        false
+    }
+
+    /// Takes back the group that waits behind the one that is under way, so that more can be staged to it: its bell will
+    /// not ring. False means that it is under way by now, or something is staged behind it.
+    fn unqueue_commit(&mut self) -> bool {
+        false
+    }
+
+    /// Waits for the first group that is under way, if one is. Where it failed, what was staged since fails with it.
     fn end_commit(&mut self) -> Result<(), CommitError> {
         Ok(())
     }

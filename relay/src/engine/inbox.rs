@@ -24,8 +24,8 @@ struct State {
     jobs: Lines<Job>,
     /// Puts that may wait, here and for the next group.
     limit: usize,
-    /// A group has come to its end, and the thread does not know yet.
-    has_ended: bool,
+    /// Groups that have come to their end without that the thread knows it.
+    ended: usize,
     is_closed: bool,
     /// From so many jobs on the thread, which waits, is woken.
     wanted: Option<usize>,
@@ -33,27 +33,18 @@ struct State {
 
 /// What the thread has waited for.
 pub(super) struct News {
-    /// The requests whose turn it is.
-    pub(super) jobs: Vec<Job>,
-    /// The group that was under way has come to its end.
-    pub(super) has_ended: bool,
+    /// Requests wait for which there was room.
+    pub(super) has_jobs: bool,
+    /// Groups that have come to their end.
+    pub(super) ended: usize,
     /// No more requests come, and none are left here.
     pub(super) is_over: bool,
-}
-
-impl State {
-    fn take(&mut self, most: usize) -> Vec<Job> {
-        let most = most.min(self.jobs.len());
-        let mut taken = Vec::with_capacity(most);
-        taken.extend(std::iter::from_fn(|| self.jobs.pop()).take(most));
-        taken
-    }
 }
 
 impl Inbox {
     pub(super) fn new(capacity: usize) -> Self {
         let limit = capacity;
-        let state = State { jobs: Lines::new(), limit, has_ended: false, is_closed: false, wanted: None };
+        let state = State { jobs: Lines::new(), limit, ended: 0, is_closed: false, wanted: None };
         Self { capacity, state: Mutex::new(state), bell: Condvar::new() }
     }
 
@@ -79,10 +70,10 @@ impl Inbox {
         true
     }
 
-    /// The group that was under way has come to its end.
+    /// A group that was under way has come to its end.
     pub(super) fn ring(&self) {
         let mut state = self.state();
-        state.has_ended = true;
+        state.ended += 1;
         self.wake(state);
     }
 
@@ -103,7 +94,7 @@ impl Inbox {
         drop(jobs);
     }
 
-    /// Takes up to `most` requests, which are worth taking one by one where nothing is under way, else by some of the
+    /// Waits for requests, if there is room for `most` of them: for one where nothing is under way, else for some of the
     /// size of the group that is. Waits no longer than `limit`.
     pub(super) fn wait(&self, most: usize, under_way: Option<usize>, limit: Duration) -> News {
         let mut state = self.state();
@@ -111,7 +102,7 @@ impl Inbox {
         let wanted = under_way.map_or(1, |group| (group / 2).clamp(least, most_wanted));
         let nothing = |state: &mut State| {
             let is_enough = most > 0 && state.jobs.len() >= wanted;
-            !is_enough && !state.has_ended && (!state.is_closed || under_way.is_some())
+            !is_enough && state.ended == 0 && (!state.is_closed || under_way.is_some())
         };
         if nothing(&mut state) {
             state.wanted = (most > 0).then_some(wanted);
@@ -119,14 +110,18 @@ impl Inbox {
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
             state.wanted = None;
         }
-        let jobs = state.take(most);
-        let has_ended = std::mem::take(&mut state.has_ended);
-        News { jobs, has_ended, is_over: state.is_closed && state.jobs.len() == 0 }
+        let waiting = state.jobs.len();
+        let ended = std::mem::take(&mut state.ended);
+        News { has_jobs: waiting.min(most) > 0, ended, is_over: state.is_closed && waiting == 0 }
     }
 
-    /// Takes up to `most` requests that are there.
+    /// Takes up to `most` requests that are there: those whose turn it is.
     pub(super) fn take(&self, most: usize) -> Vec<Job> {
-        self.state().take(most)
+        let mut state = self.state();
+        let most = most.min(state.jobs.len());
+        let mut taken = Vec::with_capacity(most);
+        taken.extend(std::iter::from_fn(|| state.jobs.pop()).take(most));
+        taken
     }
 
     fn wake(&self, mut state: MutexGuard<'_, State>) {

@@ -11,7 +11,7 @@ use poterne_relay_core::policy::Policy;
 use tokio::time::timeout;
 
 use super::*;
-use crate::store::sim::{Faults, SimDisk};
+use crate::store::sim::{Faults, SimDisk, Unsynced};
 use crate::store::sim_index::SimIndexes;
 use crate::store::{Config, open};
 
@@ -142,6 +142,22 @@ async fn behind_a_sync_that_failed_nobody_is_promised_anything() {
     let answers = all(&engine, (1..=64).map(|mailbox| put(mailbox, 2))).await;
     assert!(!answers.iter().any(|answer| matches!(answer, Answer::Stored)));
     assert_eq!(contents(engine.handle(SOURCE, fetch(&[1], 0)).await), [vec![1]]);
+}
+
+#[tokio::test]
+async fn what_was_promised_is_there_whichever_sync_fails() {
+    for later in 0..6 {
+        let disk = SimDisk::new(Faults::default());
+        let engine = Arc::new(engine_on_disk(&disk));
+        disk.set_faults(Faults { failed_sync_at: Some(disk.syncs() + later), ..Faults::default() });
+        let promised = all(&engine, (0..=255).map(|mailbox| put(mailbox, 3))).await;
+        engine.stop();
+        let engine = engine_on_disk(&disk.restart(Unsynced::Lost, Faults::default()));
+        for (mailbox, promised) in (0..=255).zip(promised) {
+            let found = contents(engine.handle(SOURCE, fetch(&[mailbox], 0)).await);
+            assert!(found == [[3]] || found == [Vec::<u8>::new()] && !matches!(promised, Answer::Stored));
+        }
+    }
 }
 
 #[tokio::test]

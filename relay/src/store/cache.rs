@@ -16,8 +16,8 @@ const ID_BYTES: usize = 48;
 const CLAIM_BYTES: usize = 160;
 /// States that are looked at for each that leaves.
 const LOOKED_AT: usize = 8;
-/// Commits for which a state stays that was touched: it may be staged or under way.
-const KEPT_COMMITS: u64 = 2;
+/// Commits for which a state stays that was touched: two groups may be under way before the one that it is staged in.
+const KEPT_COMMITS: u64 = 3;
 
 /// States of mailboxes.
 pub struct Cache {

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -37,11 +37,11 @@ pub struct EmbeddedStore {
     pub(super) shared: Arc<Shared>,
     pub(super) log: Log,
     pub(super) cache: Cache,
-    /// States that were read since the last commit, which takes them into the cache: reading changes nothing else.
+    /// States that were read for the next group; the cache takes them in when it is begun. Reading changes nothing else.
     read: RefCell<HashMap<MailboxId, MailboxState>>,
     pub(super) staged: Staged,
-    /// What the group that is under way makes durable; empty where none is.
-    under_way: Option<Staged>,
+    /// What the groups that are under way make durable, in order.
+    under_way: VecDeque<Staged>,
     pub(super) today: Day,
     /// The segment that is being emptied, and the page up to which nothing stands in it any more.
     pub(super) emptying: Option<(u32, PageNumber)>,
@@ -77,7 +77,7 @@ impl EmbeddedStore {
             cache,
             read: RefCell::default(),
             staged: Staged::default(),
-            under_way: None,
+            under_way: VecDeque::new(),
             today,
             emptying: None,
             thin_since: BTreeMap::new(),
@@ -199,14 +199,14 @@ impl EmbeddedStore {
         }
     }
 
-    /// What the next group says, or else the one that is under way.
+    /// What the next group says, or else the last of those that are under way and say it.
     fn unwritten<'a, T>(&'a self, find: impl Fn(&'a Staged) -> Option<&'a T>) -> Option<&'a T> {
-        find(&self.staged).or_else(|| find(self.under_way.as_ref()?))
+        find(&self.staged).or_else(|| self.under_way.iter().rev().find_map(find))
     }
 
     /// The standing records of an owner. An index that is of no use is built anew, but not while a block is under way.
     fn records(&self, owner: &Owner) -> Result<Vec<(Address, Record)>, LoadError> {
-        self.shared.records(owner, self.under_way.is_none())
+        self.shared.records(owner, self.under_way.is_empty())
     }
 
     /// The state of a mailbox in the cache, which takes it in where it is not there.
@@ -401,14 +401,34 @@ impl Store for EmbeddedStore {
         match committed.transpose() {
             Some(committed) => Some(self.conclude(staged, committed)),
             None => {
-                self.under_way = Some(staged);
+                self.under_way.push_back(staged);
                 None
             }
         }
     }
 
+    fn queue_commit(&mut self, ended: Bell) -> bool {
+        let will_fail = self.staged.failed || self.is_read_only() || !self.log.is_sound();
+        if will_fail || self.staged.records.is_empty() || self.log.begin(ended).is_err() {
+            return false;
+        }
+        self.keep_what_was_read();
+        self.under_way.push_back(std::mem::take(&mut self.staged));
+        true
+    }
+
+    fn unqueue_commit(&mut self) -> bool {
+        let is_back = self.log.take_back();
+        if is_back {
+            self.staged = self.under_way.pop_back().unwrap_or_default();
+        }
+        is_back
+    }
+
     fn end_commit(&mut self) -> Result<(), CommitError> {
-        let (Some(staged), Some(committed)) = (self.under_way.take(), self.log.end()) else { return Ok(()) };
+        let (Some(staged), Some(committed)) = (self.under_way.pop_front(), self.log.end()) else {
+            return Ok(());
+        };
         let outcome = self.conclude(staged, committed);
         if outcome.is_err() {
             // The next group was built on it; its own commit fails too.

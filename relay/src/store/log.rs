@@ -1,9 +1,11 @@
 //! The end of the envelope log: records are staged to pages of the active segment and reach the disk in groups, with
-//! one write and one fdatasync (docs/spec/store.md §4). While a group is on its way, the next one can be staged.
+//! one write and one fdatasync (docs/spec/store.md §4). While a group is on its way, the next one can be staged, and wait
+//! to follow it.
 //!
 //! Invariant: what [`Log::commit`] said yes to is not lost by a power cut. After a write or sync has failed the log
 //! takes nothing more, because nobody knows what the disk holds.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
@@ -41,8 +43,8 @@ pub struct Log {
     failed: bool,
     plan: Plan,
     writer: Writer,
-    /// The group that the writer has.
-    under_way: Option<Committed>,
+    /// The groups that the writer has, in order.
+    under_way: VecDeque<Committed>,
 }
 
 /// The segment that a lane is written to, and its next free page.
@@ -76,7 +78,7 @@ impl Log {
     pub fn new(active: Lanes<Option<Active>>, spares: Arc<Spares>, last_group: u64) -> Self {
         let plan = Plan::new(Lane::News, active[Lane::News].clone());
         let writer = Writer::default();
-        Self { spares, active, group: last_group, failed: false, plan, writer, under_way: None }
+        Self { spares, active, group: last_group, failed: false, plan, writer, under_way: VecDeque::new() }
     }
 
     /// Whether an earlier write failed.
@@ -147,20 +149,39 @@ impl Log {
         Ok(committed)
     }
 
-    /// Begins to write what is staged, on another thread; what is staged from now on belongs to the next group. Where
-    /// this is an error, nothing was written and `ended` is not called.
+    /// Whether what is staged will find its place, as far as is known.
+    pub fn is_sound(&self) -> bool {
+        !self.failed && !self.plan.overflowed
+    }
+
+    /// Begins to write what is staged, on another thread, as soon as what was begun before is written; what is staged from
+    /// now on belongs to the next group. Where this is an error, nothing was written and `ended` is not called.
     pub fn begin(&mut self, ended: Bell) -> Result<(), AppendError> {
         let (plan, committed) = self.take_plan()?;
         let handed_over = self.writer.write(plan, committed.group, ended);
         self.failed |= handed_over.is_err();
         handed_over?;
-        self.under_way = Some(committed);
+        self.under_way.push_back(committed);
         Ok(())
     }
 
-    /// Waits for what was begun; `None` where nothing was.
+    /// Takes back what was begun behind what is under way, if it is not being written yet and nothing is staged behind it:
+    /// more can be staged to it then. Says whether it did.
+    pub fn take_back(&mut self) -> bool {
+        if self.under_way.len() < 2 || !self.plan.is_empty() {
+            return false;
+        }
+        let Some(plan) = self.writer.take_back() else { return false };
+        self.under_way.pop_back();
+        self.group -= 1;
+        self.active[plan.lane] = plan.begins_at.clone();
+        self.plan = plan;
+        true
+    }
+
+    /// Waits for the first of what was begun; `None` where nothing was.
     pub fn end(&mut self) -> Option<Result<Committed, AppendError>> {
-        let committed = self.under_way.take()?;
+        let committed = self.under_way.pop_front()?;
         let written = self.writer.outcome();
         self.failed |= written.is_err();
         Some(written.map(|()| committed).map_err(AppendError::Failed))
@@ -359,6 +380,94 @@ mod tests {
         log.stage(b"b", None, Purpose::Other).expect("stages");
         assert!(matches!(log.end(), Some(Err(AppendError::Failed(_)))));
         assert!(matches!(log.commit(), Err(AppendError::ReadOnly)));
+    }
+
+    /// A bell, and where it is heard.
+    fn bell() -> (Bell, std::sync::mpsc::Receiver<()>) {
+        let (bell, rung) = std::sync::mpsc::channel();
+        (Box::new(move || bell.send(()).expect("we listen")), rung)
+    }
+
+    #[test]
+    fn a_group_that_waits_follows_by_itself() {
+        let disk = SimDisk::new(Faults::default());
+        let mut log = log(&disk, 3);
+        let rung: Vec<_> = [b"a", b"b"]
+            .map(|record| {
+                let (ring, rung) = bell();
+                log.stage(record, None, Purpose::Other).expect("stages");
+                log.begin(ring).expect("begins");
+                rung
+            })
+            .into();
+        rung.iter().for_each(|rung| rung.recv().expect("both come to their end"));
+        let [first, second] = [(); 2].map(|()| log.end().expect("two are under way").expect("is written"));
+        assert_eq!((first.group, second.group), (1, 2));
+        assert_eq!(records(&first.begun[0]), [b"a", b"b"]);
+        assert!(!log.take_back());
+    }
+
+    #[test]
+    fn a_group_that_waits_can_be_taken_back() {
+        let disk = SimDisk::new(Faults::default());
+        let mut log = log(&disk, 4);
+        let held = disk.hold();
+        let ((ring, rung), (unheard, nothing)) = (bell(), bell());
+        log.stage(b"a", Some(envelope(1)), Purpose::Put).expect("stages");
+        log.begin(ring).expect("begins");
+        for byte in 0..10 {
+            log.stage(&[byte], Some(envelope(byte)), Purpose::Put).expect("stages");
+        }
+        log.begin(unheard).expect("begins");
+        assert!(log.take_back());
+        assert!(nothing.recv().is_err(), "its bell is gone");
+        log.stage(b"more", None, Purpose::Other).expect("stages");
+        drop(held);
+        rung.recv().expect("the first comes to its end");
+        let first = log.end().expect("one is under way").expect("is written");
+        let second = log.commit().expect("commits");
+        assert_eq!((first.group, second.group), (1, 2));
+        let written: Vec<_> = [&first, &second].iter().flat_map(|one| &one.begun).collect();
+        assert_eq!(written.iter().map(|segment| records(segment).len()).sum::<usize>(), 12);
+        assert!(log.end().is_none());
+    }
+
+    #[test]
+    fn a_group_that_was_taken_back_and_found_no_room_leaves_the_log_as_it_was() {
+        let disk = SimDisk::new(Faults::default());
+        let mut log = log(&disk, 5);
+        let held = disk.hold();
+        log.stage(b"a", Some(envelope(1)), Purpose::Put).expect("stages");
+        log.begin(Box::new(|| ())).expect("begins");
+        while log.plan.begun.is_empty() {
+            log.stage(b"b", Some(envelope(2)), Purpose::Put).expect("stages");
+            log.begin(Box::new(|| ())).expect("begins");
+            assert!(log.take_back());
+        }
+        while log.stage(b"c", Some(envelope(3)), Purpose::Put).is_ok() {}
+        drop(held);
+        let first = log.end().expect("one is under way").expect("is written");
+        assert!(matches!(log.commit(), Err(AppendError::NoSpace)));
+        log.stage(b"d", None, Purpose::Other).expect("stages");
+        let second = log.commit().expect("commits");
+        assert_eq!((second.group, second.begun.len()), (2, 0));
+        assert_eq!(records(&first.begun[0]), [b"a", b"d"]);
+    }
+
+    #[test]
+    fn what_waits_behind_a_group_that_failed_is_not_written() {
+        let disk = SimDisk::new(Faults::default());
+        let mut log = log(&disk, 3);
+        disk.set_faults(Faults { failed_sync_at: Some(disk.syncs()), ..Faults::default() });
+        for record in [b"a", b"b"] {
+            log.stage(record, None, Purpose::Other).expect("stages");
+            log.begin(Box::new(|| ())).expect("begins");
+        }
+        assert!(matches!(log.end(), Some(Err(AppendError::Failed(_)))));
+        assert!(matches!(log.end(), Some(Err(AppendError::Failed(_)))));
+        let survey = recover::survey(&disk).expect("a sound disk");
+        let all: Vec<_> = survey.used.iter().flat_map(|segment| records(segment)).collect();
+        assert!(!all.contains(&b"b".to_vec()));
     }
 
     #[test]

@@ -15,6 +15,8 @@ use super::spares::{Purpose, Segment, Spares};
 pub struct Plan {
     /// Where it is written.
     pub lane: Lane,
+    /// Where its first block goes, if it fits there.
+    pub begins_at: Option<Active>,
     /// Where the block behind the last goes.
     pub active: Option<Active>,
     blocks: Vec<PlannedBlock>,
@@ -41,7 +43,8 @@ struct FinishedBlock {
 impl Plan {
     /// A plan without blocks, for a lane whose next block goes to `active`.
     pub fn new(lane: Lane, active: Option<Active>) -> Self {
-        Self { lane, active, blocks: Vec::new(), begun: Vec::new(), overflowed: false }
+        let begins_at = active.clone();
+        Self { lane, begins_at, active, blocks: Vec::new(), begun: Vec::new(), overflowed: false }
     }
 
     /// Whether nothing is in it.

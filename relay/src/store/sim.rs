@@ -96,6 +96,11 @@ impl SimDisk {
         self.state().faults = faults;
     }
 
+    /// As long as the value lives, whoever uses the disk waits.
+    pub fn hold(&self) -> impl Sized + '_ {
+        self.state()
+    }
+
     /// Operations so far: what [`Faults::power_cut_at`] counts.
     pub fn operations(&self) -> u64 {
         self.state().operations

@@ -10,7 +10,8 @@ use poterne_relay::store::{Config, EmbeddedStore, OpenError, open};
 
 use super::Backend;
 
-/// Small segments, so that a small workload begins, empties and uses many.
+/// Small segments, so that a small workload begins, empties and uses many; and few states in memory, so that it reads what
+/// the log says of most.
 pub fn config() -> Config {
     Config {
         segment_pages: 24,
@@ -20,6 +21,7 @@ pub fn config() -> Config {
         reserve_percent: 0,
         copy_after: Duration::ZERO,
         copy_pages: 4,
+        cache_bytes: 1024,
         ..Config::default()
     }
 }

@@ -1,6 +1,6 @@
 //! A seeded workload over a few mailboxes, and the model that says what must be found afterwards.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use poterne_protocol::envelope::{EnvelopeId, SealedEnvelope};
 use poterne_protocol::keys::KeyHash;
@@ -34,17 +34,17 @@ pub struct Workload {
     today: Day,
     /// What was acknowledged.
     pub acknowledged: Known,
-    /// What was acknowledged, with the group that is under way.
+    /// What was acknowledged, with all that is under way or staged.
     pub begun: Known,
-    /// The same without what was staged behind that group, where something was.
-    under_way: Option<Known>,
+    /// The same up to each group that is under way.
+    under_way: VecDeque<Known>,
 }
 
 impl Workload {
     /// The same seed does the same to the same store.
     pub fn new(seed: u64, today: Day) -> Self {
         let (acknowledged, begun) = (Known::default(), Known::default());
-        Self { dice: seed, count: 0, today, acknowledged, begun, under_way: None }
+        Self { dice: seed, count: 0, today, acknowledged, begun, under_way: VecDeque::new() }
     }
 
     /// The day of the workload.
@@ -62,25 +62,58 @@ impl Workload {
         }
     }
 
-    /// One group of a few operations, and its commit; or two, the second of which is staged while the first is on its
-    /// way.
+    /// A group of a few operations, and its commit; or some, each staged while those before are on their way.
     pub fn group(&mut self, store: &mut impl Store) -> Result<(), CommitError> {
         self.operations(store);
         if self.throw(2) == 0 {
             return self.commit(store);
         }
         let known = store.begin_commit(Box::new(|| ()));
-        self.under_way = Some(self.begun.clone());
-        let ended = match known {
-            Some(outcome) => outcome,
-            None => {
-                self.operations(store);
-                store.end_commit()
+        self.under_way.push_back(self.begun.clone());
+        match known {
+            Some(outcome) => self.acknowledge(outcome)?,
+            None => self.follow(store),
+        }
+        while !self.under_way.is_empty() {
+            if let Err(error) = self.acknowledge(store.end_commit()) {
+                // Those behind it fail with it.
+                self.under_way.iter().skip(1).for_each(|_| assert!(store.end_commit().is_err()));
+                return Err(error);
             }
-        };
-        ended?;
-        self.acknowledged = self.under_way.take().expect("it was set");
+            if self.throw(4) == 0 {
+                self.operations(store);
+            }
+        }
         self.commit(store)
+    }
+
+    /// What is staged while a group is under way: for the commit to come, or for a group that follows. That may be taken back,
+    /// if it is still time, so that what comes joins it, and there may be more behind it.
+    fn follow(&mut self, store: &mut impl Store) {
+        self.operations(store);
+        if self.throw(2) == 0 || !store.queue_commit(Box::new(|| ())) {
+            return;
+        }
+        let mut queued = self.begun.clone();
+        let is_back = self.throw(2) == 0 && store.unqueue_commit();
+        self.operations(store);
+        if is_back {
+            if !store.queue_commit(Box::new(|| ())) {
+                return;
+            }
+            queued = self.begun.clone();
+        }
+        self.under_way.push_back(queued);
+        if self.throw(2) == 0 {
+            self.operations(store);
+        }
+    }
+
+    /// The first group that was under way has come to its end.
+    fn acknowledge(&mut self, outcome: Result<(), CommitError>) -> Result<(), CommitError> {
+        outcome?;
+        self.acknowledged = self.under_way.pop_front().expect("it was begun");
+        Ok(())
     }
 
     fn operations(&mut self, store: &mut impl Store) {
@@ -96,10 +129,10 @@ impl Workload {
         Ok(())
     }
 
-    /// After a crash: the group under way counts whole or not at all.
+    /// After a crash: each group under way counts whole or not at all, and none without those before it.
     pub fn settle_after_crash(&mut self, store: &impl Store) {
-        let possible = [Some(self.begun.clone()), self.under_way.take()].into_iter().flatten();
-        let found = possible.into_iter().find(|known| known.differs_from(store, self.today).is_none());
+        let mut possible = std::mem::take(&mut self.under_way).into_iter().chain([self.begun.clone()]);
+        let found = possible.find(|known| known.differs_from(store, self.today).is_none());
         self.begun = found.unwrap_or_else(|| self.acknowledged.clone());
         self.acknowledged = self.begun.clone();
         self.check(store);
