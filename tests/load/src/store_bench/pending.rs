@@ -78,7 +78,8 @@ pub fn reopen_child(words: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `empty FOLDER PUTS`: deletes everything that waits, and tells what is left on the disk once all is given back.
+/// `empty FOLDER PUTS`: deletes everything that waits, and tells what is left on the disk once all is given back: clean files
+/// for puts, and beside them segments in use and the index.
 pub fn empty_child(words: &[&str]) -> anyhow::Result<()> {
     let [folder, puts] = words else { bail!("empty FOLDER PUTS") };
     let (payloads, mailboxes) = (Arc::new(Payloads::of_run(RUN)), Sizes::mailboxes(number(puts)?));
@@ -97,9 +98,15 @@ pub fn empty_child(words: &[&str]) -> anyhow::Result<()> {
     wait_for("files to be given back", || {
         shared.spares.ready() >= spares && shared.spares.free() <= free_files
     })?;
-    let left = disk_bytes(Path::new(folder))?;
-    let clean = (shared.spares.ready() + shared.spares.free()) as u64;
-    let ready = clean * u64::from(segment_pages) * PAYLOAD_BYTES as u64;
-    tell(&json!({ "left_bytes": left, "left_beside_spares_bytes": left - ready }));
+    let bytes = |segments: usize| segments as u64 * u64::from(segment_pages) * PAYLOAD_BYTES as u64;
+    let clean = bytes(shared.spares.ready() + shared.spares.free());
+    let segments = shared.inner().book.uses.len();
+    let left = disk_bytes(Path::new(folder))? - clean;
+    tell(&json!({
+        "clean_bytes": clean,
+        "left_bytes": left,
+        "segments": segments,
+        "index_bytes": left.saturating_sub(bytes(segments)),
+    }));
     Ok(())
 }

@@ -167,7 +167,7 @@ fn pending(folder: &Path, puts: u64) -> anyhow::Result<Vec<String>> {
         Ok(get(answer, "/resident_bytes")? / f64::from(1 << 20) * 1e6 / wait as f64)
     };
     let mib = |path: &str| -> anyhow::Result<f64> { Ok(get(&emptied, path)? / f64::from(1 << 20)) };
-    let share = get(&emptied, "/left_beside_spares_bytes")? / (wait * PAYLOAD_BYTES as u64) as f64 * 100.0;
+    let share = get(&emptied, "/left_bytes")? / (wait * PAYLOAD_BYTES as u64) as f64 * 100.0;
     Ok(vec![
         format!("| {wait} waiting: put at | {:.0}/s | | |", get(&filled, "/puts/acknowledged_per_sec")?),
         format!("| serving after SIGKILL | {:.2} s | | at most 2 s |", get(&killed, "/serving_secs")?),
@@ -178,9 +178,11 @@ fn pending(folder: &Path, puts: u64) -> anyhow::Result<Vec<String>> {
             mib_per_million(&ended)?
         ),
         format!(
-            "| left on the disk when all is gone | {:.0} MiB, {:.0} MiB of it clean files for puts | | {share:.1} % |",
+            "| left on the disk when all is gone | {:.0} MiB, {} segments and {:.0} MiB of index | | {share:.1} % |",
             mib("/left_bytes")?,
-            mib("/left_bytes")? - mib("/left_beside_spares_bytes")?
+            get(&emptied, "/segments")?,
+            mib("/index_bytes")?
         ),
+        format!("| beside clean files for puts | {:.0} MiB | | |", mib("/clean_bytes")?),
     ])
 }
