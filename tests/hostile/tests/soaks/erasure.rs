@@ -31,6 +31,10 @@ fn no_block_of_a_deleted_envelope_is_left_on_the_raw_disk() {
         assert!(stage.relay.terminate().success());
     }
     let left = stage.disk().search(&gone);
+    if is_soak() {
+        // A relay at work copies forward: the search could pass the copy's place too early and the original's too late.
+        assert!(stage.relay.terminate().success());
+    }
     let waiting = marks(&stage.ledger.waiting());
     let found = stage.disk().search(&waiting);
     tell(format_args!(
@@ -41,7 +45,7 @@ fn no_block_of_a_deleted_envelope_is_left_on_the_raw_disk() {
         waiting.len()
     ));
     assert!(gone.len() > 100 && left.is_empty(), "{} of {} sectors are left", left.len(), gone.len());
-    assert_eq!(found, waiting, "the search finds what is there");
+    assert!(found == waiting, "the search finds what is there");
 }
 
 fn marks(numbers: &[u64]) -> BTreeSet<Mark> {
