@@ -149,11 +149,6 @@ impl Log {
         Ok(committed)
     }
 
-    /// Whether what is staged will find its place, as far as is known.
-    pub fn is_sound(&self) -> bool {
-        !self.failed && !self.plan.overflowed
-    }
-
     /// Begins to write what is staged, on another thread, as soon as what was begun before is written; what is staged from
     /// now on belongs to the next group. Where this is an error, nothing was written and `ended` is not called.
     pub fn begin(&mut self, ended: Bell) -> Result<(), AppendError> {
@@ -354,13 +349,19 @@ mod tests {
         log.commit().expect("commits");
     }
 
+    /// A bell, and where it is heard.
+    fn bell() -> (Bell, std::sync::mpsc::Receiver<()>) {
+        let (bell, rung) = std::sync::mpsc::channel();
+        (Box::new(move || bell.send(()).expect("we listen")), rung)
+    }
+
     #[test]
     fn while_a_group_is_on_its_way_the_next_one_is_staged() {
         let disk = SimDisk::new(Faults::default());
         let mut log = log(&disk, 3);
-        let (bell, rung) = std::sync::mpsc::channel();
+        let (ring, rung) = bell();
         log.stage(b"a", Some(envelope(1)), Purpose::Put).expect("stages");
-        log.begin(Box::new(move || bell.send(()).expect("we listen"))).expect("begins");
+        log.begin(ring).expect("begins");
         log.stage(b"b", None, Purpose::Other).expect("stages");
         rung.recv().expect("the group comes to its end");
         let first = log.end().expect("one is under way").expect("is written");
@@ -380,12 +381,6 @@ mod tests {
         log.stage(b"b", None, Purpose::Other).expect("stages");
         assert!(matches!(log.end(), Some(Err(AppendError::Failed(_)))));
         assert!(matches!(log.commit(), Err(AppendError::ReadOnly)));
-    }
-
-    /// A bell, and where it is heard.
-    fn bell() -> (Bell, std::sync::mpsc::Receiver<()>) {
-        let (bell, rung) = std::sync::mpsc::channel();
-        (Box::new(move || bell.send(()).expect("we listen")), rung)
     }
 
     #[test]
