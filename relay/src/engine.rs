@@ -184,10 +184,11 @@ impl<S: Store> Worker<S> {
         loop {
             let under_way = self.under_way.front().map(|first| first.group.len());
             let news = self.inbox.wait(self.room(), under_way, TICK);
+            // First the groups that have ended: what they tell of the disk bounds the one that is taken up.
+            (0..news.ended).for_each(|_| self.end_group());
             if news.has_jobs {
                 self.take_up();
             }
-            (0..news.ended).for_each(|_| self.end_group());
             if self.under_way.is_empty() {
                 self.tend_when_due();
                 self.begin_group();
@@ -278,9 +279,7 @@ impl<S: Store> Worker<S> {
         if take(&mut self.is_queued) {
             self.has_begun();
         } else if self.under_way.is_empty() {
-            if !self.is_enough() {
-                self.take_up();
-            }
+            self.take_up();
             if self.is_enough() && !self.is_tend_due() {
                 self.begin_group();
             }

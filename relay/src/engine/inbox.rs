@@ -9,7 +9,8 @@ use super::Job;
 use super::lines::{Count, Lines};
 
 /// Half as many requests as are in a group wake the thread that waits for it, but no fewer and no more than these: waking
-/// a thread for each costs more than deciding on it, and what is not decided on when the disk is free makes it wait.
+/// a thread for each costs more than deciding on it, and what is not decided on when the disk is free makes it wait. Where
+/// the next group is nearly full, half of what it can still take: more may not be let in.
 const WORTH_WAKING: (usize, usize) = (8, 32);
 
 /// The way to the engine's thread.
@@ -98,8 +99,7 @@ impl Inbox {
     /// size of the group that is. Waits no longer than `limit`.
     pub(super) fn wait(&self, most: usize, under_way: Option<usize>, limit: Duration) -> News {
         let mut state = self.state();
-        let (least, most_wanted) = WORTH_WAKING;
-        let wanted = under_way.map_or(1, |group| (group / 2).clamp(least, most_wanted));
+        let wanted = worth_waking(most, under_way);
         let nothing = |state: &mut State| {
             let is_enough = most > 0 && state.jobs.len() >= wanted;
             !is_enough && state.ended == 0 && (!state.is_closed || under_way.is_some())
@@ -133,5 +133,23 @@ impl Inbox {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How many requests must wait for the thread to be woken, where there is room for `most` and a group is under way or not.
+fn worth_waking(most: usize, under_way: Option<usize>) -> usize {
+    let (least, most_wanted) = WORTH_WAKING;
+    under_way.map_or(1, |group| (group / 2).clamp(least, most_wanted).min(most.div_ceil(2)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_is_woken_for_some_requests_or_for_half_of_what_it_has_room_for() {
+        assert_eq!(worth_waking(1024, None), 1);
+        assert_eq!([4, 40, 400].map(|group| worth_waking(1024, Some(group))), [8, 20, 32]);
+        assert_eq!([30, 3, 1].map(|room| worth_waking(room, Some(400))), [15, 2, 1]);
     }
 }
