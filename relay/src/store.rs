@@ -67,6 +67,8 @@ pub struct Config {
     pub thin_percent: u64,
     /// How long a segment holds little before that is copied.
     pub copy_after: Duration,
+    /// Where nothing new came for this time the store is calm: it gives back room also where that costs more.
+    pub calm_after: Duration,
     /// Pages of envelopes that one step of copying moves.
     pub copy_pages: usize,
     /// Bytes that states of mailboxes in memory are reckoned at, at most.
@@ -90,6 +92,7 @@ impl Default for Config {
             erase_after: Duration::from_secs(240),
             thin_percent: 50,
             copy_after: Duration::from_secs(60),
+            calm_after: Duration::from_secs(60),
             copy_pages: 64,
             cache_bytes: 32 << 20,
             index_rows: 300_000,

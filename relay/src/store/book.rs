@@ -31,6 +31,9 @@ pub struct Use {
     pub segment: Arc<Segment>,
     /// What is known of its pages.
     pub pages: Pages,
+    /// By the segment that they speak of, about how many bytes of its records only repeat what an earlier use said of
+    /// records that stand no more. A start knows those alone that it has read.
+    repeats: BTreeMap<u32, u64>,
 }
 
 /// What is known of the pages of a segment.
@@ -59,8 +62,7 @@ pub struct Pages {
 impl Book {
     /// Begins a segment.
     pub fn begin(&mut self, segment: Arc<Segment>, today: Day) {
-        let pages = Pages::begun(today);
-        self.uses.insert(segment.header.sequence, Use { segment, pages });
+        self.uses.insert(segment.header.sequence, Use::new(segment, Pages::begun(today)));
     }
 
     /// A segment's use has ended.
@@ -80,7 +82,9 @@ impl Book {
 
     /// A record is on the disk.
     pub fn written(&mut self, at: Address, record: &Record) {
-        let Some(pages) = self.pages(at.sequence()) else { return };
+        let Some(one) = self.uses.get_mut(&at.sequence()) else { return };
+        one.repeat(record);
+        let pages = &mut one.pages;
         let last = at.envelope().unwrap_or(at.table());
         pages.end = pages.end.max(last.page + 1);
         pages.records += 1;
@@ -119,6 +123,17 @@ impl Book {
         self.uses.get(&sequence).is_some_and(|one| one.pages.live.has(page))
     }
 
+    /// Bytes that emptying a segment would write again: what still counts, and what it repeats of segments in use.
+    pub fn bytes_to_copy(&self, one: &Use) -> u64 {
+        let needed = one.repeats.iter().filter(|(of, _)| self.uses.contains_key(of));
+        one.pages.live_bytes() + needed.map(|(_, bytes)| bytes).sum::<u64>()
+    }
+
+    /// The same, in percent of what its blocks fill.
+    pub fn percent_to_copy(&self, one: &Use) -> u64 {
+        self.bytes_to_copy(one) * 100 / one.pages.used_bytes().max(1)
+    }
+
     /// Envelopes that wait.
     pub fn envelopes(&self) -> u64 {
         self.uses.values().map(|one| u64::from(one.pages.live.count())).sum()
@@ -128,6 +143,29 @@ impl Book {
     pub fn to_erase(&self) -> u64 {
         let of = |pages: &Pages| pages.soiled.count().saturating_sub(pages.live.count());
         self.uses.values().map(|one| u64::from(of(&one.pages))).sum()
+    }
+}
+
+impl Use {
+    /// The use of that file, as far as it is known.
+    pub fn new(segment: Arc<Segment>, pages: Pages) -> Self {
+        Self { segment, pages, repeats: BTreeMap::new() }
+    }
+
+    /// Forgets what is known from records.
+    pub fn begin_anew(&mut self) {
+        self.pages = Pages::begun(self.pages.begun);
+        self.repeats.clear();
+    }
+
+    fn repeat(&mut self, record: &Record) {
+        if record.stands() || record.copy_of.is_none() {
+            return;
+        }
+        let each = u64::from(record.table_bytes()) / record.drops.len().max(1) as u64;
+        for drop in &record.drops {
+            *self.repeats.entry(drop.sequence()).or_default() += each;
+        }
     }
 }
 

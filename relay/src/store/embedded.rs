@@ -47,6 +47,8 @@ pub struct EmbeddedStore {
     pub(super) emptying: Option<(u32, PageNumber)>,
     /// Since when segments hold little.
     pub(super) thin_since: BTreeMap<u32, Instant>,
+    /// When the last news came, and the newest segment when the store was first found calm after that.
+    pub(super) calm: Option<(Instant, u32)>,
 }
 
 /// What the next commit makes durable.
@@ -57,6 +59,8 @@ pub(super) struct Staged {
     mailboxes: Vec<MailboxId>,
     leases: HashMap<LeaseTag, (MailboxId, ClaimId)>,
     vouchers: HashMap<VoucherId, (u32, Option<Address>)>,
+    /// Something of it is no copy.
+    has_news: bool,
     failed: bool,
 }
 
@@ -81,6 +85,7 @@ impl EmbeddedStore {
             today,
             emptying: None,
             thin_since: BTreeMap::new(),
+            calm: None,
         }
     }
 
@@ -128,6 +133,7 @@ impl EmbeddedStore {
         match self.log.stage(&record.encode(), envelope, purpose) {
             Ok(address) => {
                 self.staged.records.push((address, record));
+                self.staged.has_news |= purpose != Purpose::Copy;
                 Some(address)
             }
             Err(_) => {
@@ -300,6 +306,9 @@ impl EmbeddedStore {
         }
         inner.ends = committed.ends;
         inner.group = committed.group;
+        if staged.has_news {
+            inner.last_news = Instant::now();
+        }
     }
 
     fn keep_what_was_read(&mut self) {

@@ -61,6 +61,11 @@ impl Active {
     pub fn place(&self) -> Place {
         Place { sequence: self.segment.header.sequence, page: self.next }
     }
+
+    /// Pages that are left.
+    fn room(&self) -> PageNumber {
+        self.segment.header.end_page() - self.next
+    }
 }
 
 /// A group that is on the disk.
@@ -116,12 +121,19 @@ impl Log {
         self.spares.ready() >= needed
     }
 
+    /// Pages that are left in the segment of a lane.
+    pub fn room(&self, lane: Lane) -> PageNumber {
+        self.active[lane].as_ref().map_or(0, Active::room)
+    }
+
     /// The lane that the next step of copying goes to: where there is no room for it, among news, as long as these have
     /// some. Else a full disk could stay full.
     pub fn lane_of_copies(&self) -> Lane {
-        let room = |active: &Active| active.segment.header.end_page() - active.next;
-        let has_room = self.active[Lane::Copies].as_ref().is_some_and(|active| room(active) >= STEP_PAGES);
-        if has_room || self.spares.ready() > 0 { Lane::Copies } else { Lane::News }
+        if self.room(Lane::Copies) >= STEP_PAGES || self.spares.ready() > 0 {
+            Lane::Copies
+        } else {
+            Lane::News
+        }
     }
 
     /// Stages a record of 1 to [`RECORD_BYTES_MAX`](super::block::RECORD_BYTES_MAX) bytes for the next commit. Where

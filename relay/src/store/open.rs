@@ -126,7 +126,7 @@ fn resume(
     let mut inner = Inner::new(index, checkpoint.index, digests, config.mirrored_rows);
     for segment in &survey.used {
         if let Some(pages) = checkpoint.uses.remove(&segment.header.sequence) {
-            inner.book.uses.insert(segment.header.sequence, Use { segment: segment.clone(), pages });
+            inner.book.uses.insert(segment.header.sequence, Use::new(segment.clone(), pages));
         }
     }
     inner.checkpointed = checkpoint.group;

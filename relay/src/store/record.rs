@@ -123,6 +123,21 @@ impl Record {
         self.copy_of.unwrap_or(at)
     }
 
+    /// Its copy, when it is found at `at`, which repeats those of its drops; and a record that repeats what does not go
+    /// into the copy.
+    pub fn copied(self, at: Address, needed: Vec<Address>) -> (Self, Option<Self>) {
+        let mut drops = vec![at];
+        drops.extend(needed);
+        let more = drops.split_off(drops.len().min(DROPS_MAX));
+        let more = (!more.is_empty()).then(|| self.repeated(at, more));
+        (Self { drops, copy_of: Some(self.order(at)), ..self }, more)
+    }
+
+    /// A record that repeats some of its drops and says nothing else, when it is found at `at`.
+    pub fn repeated(&self, at: Address, drops: Vec<Address>) -> Self {
+        Self { copy_of: Some(self.order(at)), ..Self::new(self.owner, drops, Content::Drop) }
+    }
+
     /// The last day on which the envelope that it attaches is served.
     pub fn served_until(&self) -> Option<Day> {
         match &self.content {
@@ -307,4 +322,22 @@ fn decode_ghosts(input: &mut Reader<'_>) -> Result<Vec<Option<Address>>, DecodeE
 
 fn decode_address(input: &mut Reader<'_>) -> Result<Address, DecodeError> {
     input.u64().map(Address::from_number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_repeats_all_that_is_needed_however_much_that_is() {
+        let at = Address::from_number(99);
+        for count in [0, 5, DROPS_MAX - 1, DROPS_MAX] {
+            let needed: Vec<Address> = (1..=count as u64).map(Address::from_number).collect();
+            let record = Record::new(Owner([1; 32]), needed.clone(), Content::Voucher(1));
+            let (copy, more) = record.copied(at, needed.clone());
+            let more = more.map_or(Vec::new(), |more| more.drops);
+            assert!(copy.drops.len() <= DROPS_MAX && copy.copy_of == Some(at));
+            assert!([copy.drops, more].concat() == [vec![at], needed].concat(), "{count} drops");
+        }
+    }
 }

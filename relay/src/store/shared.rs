@@ -7,13 +7,14 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use poterne_protocol::envelope::{EnvelopeId, SealedEnvelope};
 use poterne_relay_core::store::{LoadError, ReadError};
 
 use super::Config;
 use super::block::Block;
-use super::book::{Book, Pages};
+use super::book::Book;
 use super::checkpoint::Checkpoint;
 use super::index::{Index, IndexError, IndexFactory, MemoryIndex};
 use super::lane::Lanes;
@@ -56,6 +57,8 @@ pub struct Inner {
     pub group: u64,
     /// The number of the index.
     pub index_number: u64,
+    /// When something new was last written, or the store opened.
+    pub last_news: Instant,
     /// The last group that the last checkpoint covers.
     pub checkpointed: u64,
     /// Pages were overwritten that the last checkpoint still tells as soiled.
@@ -89,6 +92,7 @@ impl Inner {
             ends: Lanes::default(),
             group: 0,
             index_number,
+            last_news: Instant::now(),
             checkpointed: 0,
             overwritten: false,
             retiring: VecDeque::new(),
@@ -96,6 +100,11 @@ impl Inner {
             damage: Damage::default(),
             rotten: 0,
         }
+    }
+
+    /// Whether nothing new came for that time.
+    pub fn is_calm(&self, since: Duration) -> bool {
+        self.last_news.elapsed() >= since
     }
 
     /// Takes in the records of a block that was read. Says how many of them have an unknown layout.
@@ -119,7 +128,7 @@ impl Inner {
         self.index_is_broken = false;
         self.retiring.clear();
         for one in self.book.uses.values_mut() {
-            one.pages = Pages::begun(one.pages.begun);
+            one.begin_anew();
         }
     }
 

@@ -12,10 +12,10 @@ use poterne_protocol::time::Day;
 use poterne_relay_core::change::{Change, Locator, Position};
 use poterne_relay_core::store::{CommitError, LoadError, ReadError, Store, Write};
 
-use super::book::Pages;
+use super::book::Use;
 use super::embedded::EmbeddedStore;
 use super::lane::Lane;
-use super::page::{Address, PageNumber};
+use super::page::{Address, PAGE_BYTES, PageNumber};
 use super::record::{Content, DROPS_MAX, Owner, Record};
 use super::recover::PlacedBlock;
 use super::rows::OwnerKey;
@@ -27,6 +27,11 @@ const SWEEP_RECORDS: usize = 4096;
 
 /// Blocks that one step of copying reads at most.
 const STEP_BLOCKS: usize = 256;
+
+/// A segment that is fuller is not brought together with another: too little of it would be other than before.
+const MERGED_PERCENT: u64 = 90;
+/// Tables and the ends of them take less than this part of what is copied.
+const TABLES_PART: u64 = 16;
 
 /// What copying an envelope costs, and copying any other record, relative to each other.
 const PAGE_WEIGHT: usize = 8;
@@ -59,7 +64,7 @@ impl EmbeddedStore {
             self.sweep(sequence)?;
             return Ok(true);
         }
-        match self.segment_to_empty() {
+        match self.segment_to_empty().or_else(|| self.segment_to_merge()) {
             Some(sequence) => self.empty(sequence),
             None => Ok(false),
         }
@@ -133,21 +138,59 @@ impl EmbeddedStore {
         let is_retiring = |sequence: u32| inner.retiring.iter().any(|(other, _)| *other == sequence);
         let written_no_more =
             inner.book.uses.iter().filter(|(sequence, _)| !active.contains(&Some(**sequence)));
-        let is_thin = |pages: &Pages| pages.live_bytes() * 100 < pages.used_bytes() * thin_percent;
-        let thin =
-            inner.book.uses.iter().filter(|(_, one)| is_thin(&one.pages)).map(|(sequence, _)| *sequence);
+        let is_thin = |one: &Use| inner.book.percent_to_copy(one) < thin_percent;
+        let thin = inner.book.uses.iter().filter(|(_, one)| is_thin(one)).map(|(sequence, _)| *sequence);
         let long_thin = long_among(&mut self.thin_since, thin.collect(), shared.config.copy_after);
-        let due = |sequence: u32, pages: &Pages| {
-            pages.is_empty() || long_thin.contains(&sequence) || pages.is_stale(today)
+        let due = |sequence: u32, one: &Use| {
+            (one.pages.is_empty() && is_thin(one))
+                || long_thin.contains(&sequence)
+                || one.pages.is_stale(today)
         };
         let begun = self.emptying.map(|(sequence, _)| sequence);
         let emptiest = written_no_more
-            .filter(|(sequence, one)| due(**sequence, &one.pages) && !is_retiring(**sequence))
-            .min_by_key(|(sequence, one)| {
-                let fill = one.pages.live_bytes() * 1024 / one.pages.used_bytes().max(1);
-                (Some(**sequence) != begun, fill)
-            })?;
+            .filter(|(sequence, one)| due(**sequence, one) && !is_retiring(**sequence))
+            .min_by_key(|(sequence, one)| (Some(**sequence) != begun, inner.book.percent_to_copy(one)))?;
         Some(*emptiest.0)
+    }
+
+    /// Where the store is calm, a segment whose rest fits beside that of another, so that the two become one: beside what was
+    /// copied last, whose segment is closed first where only its own rest leaves the room. What was begun in this calm is not
+    /// copied once more: what fits is reckoned, and where it does not fit after all this would have no end.
+    fn segment_to_merge(&mut self) -> Option<u32> {
+        let shared = self.shared.clone();
+        let inner = shared.inner();
+        if !inner.is_calm(shared.config.calm_after) {
+            return None;
+        }
+        let newest = match self.calm {
+            Some((since, newest)) if since == inner.last_news => newest,
+            _ => *inner.book.uses.keys().next_back()?,
+        };
+        self.calm = Some((inner.last_news, newest));
+        let (news, copies) = (self.log.active(Lane::News), self.log.active(Lane::Copies));
+        let is_retiring = |sequence: u32| inner.retiring.iter().any(|(other, _)| *other == sequence);
+        let may_be_copied = inner.book.uses.iter().filter(|(sequence, one)| {
+            let is_free = Some(**sequence) != news && !is_retiring(**sequence);
+            is_free && **sequence <= newest && inner.book.percent_to_copy(one) < MERGED_PERCENT
+        });
+        let mut by_bytes: Vec<(u64, u32)> =
+            may_be_copied.map(|(sequence, one)| (inner.book.bytes_to_copy(one), *sequence)).collect();
+        by_bytes.sort_unstable();
+        let fits =
+            |bytes: u64, pages: u32| bytes + bytes / TABLES_PART <= u64::from(pages) * PAGE_BYTES as u64;
+        let closed = by_bytes.iter().find(|(_, sequence)| Some(*sequence) != copies);
+        if closed.is_some_and(|(bytes, _)| fits(*bytes, self.log.room(Lane::Copies))) {
+            return closed.map(|(_, sequence)| *sequence);
+        }
+        let [(first, sequence), (second, other), ..] = by_bytes[..] else { return None };
+        let is_of_both = copies.is_none_or(|copies| copies == sequence || copies == other);
+        if !is_of_both || !fits(first + second, shared.config.segment_pages - 2) {
+            return None;
+        }
+        if copies.is_some() {
+            self.log.close_segment(Lane::Copies);
+        }
+        Some(sequence)
     }
 
     /// Copies some of what a segment holds. When nothing is left, its use will end.
@@ -171,50 +214,51 @@ impl EmbeddedStore {
         Ok(true)
     }
 
-    /// Copies what stands from that page on, as far as one step goes; says on which page the next begins. Before it
-    /// nothing stands any more, once this is committed and what is `lost` is struck off.
+    /// Copies what stands from that page on, and what the rest says of records elsewhere, as far as one step goes; says on
+    /// which page the next begins. Before it nothing counts any more, once this is committed and what is `lost` is struck
+    /// off.
     fn copy_from(
         &mut self,
         sequence: u32,
         from: PageNumber,
         lost: &mut Vec<Record>,
     ) -> Result<Option<PageNumber>, TidyError> {
-        let is_empty = self.shared.inner().book.pages(sequence).is_none_or(|pages| pages.is_empty());
         let mut copied = 0;
-        let blocks = if is_empty { Vec::new() } else { self.blocks(sequence, from, STEP_BLOCKS)? };
-        for (count, block) in blocks.into_iter().enumerate() {
+        for (count, block) in self.blocks(sequence, from, STEP_BLOCKS)?.into_iter().enumerate() {
             if copied >= self.shared.config.copy_pages * PAGE_WEIGHT || count + 1 == STEP_BLOCKS {
                 return Ok(Some(block.at));
             }
             for (at, bytes) in block.records() {
                 let Ok(record) = Record::decode(bytes, at) else { continue };
-                if self.stands(&record, at)? {
-                    copied += self.copy(at, record, lost)?;
-                }
+                copied += match self.stands(&record, at)? {
+                    true => self.copy(at, record, lost)?,
+                    false => self.repeat_drops(at, &record),
+                };
             }
         }
-        self.repeat_drops(sequence)?;
         Ok(None)
     }
 
     /// Writes a standing record again; one whose envelope can't be read any more is `lost`. Says what that weighs, see
     /// [`RECORD_WEIGHT`].
     fn copy(&mut self, at: Address, record: Record, lost: &mut Vec<Record>) -> Result<usize, TidyError> {
-        let mut drops = vec![at];
-        drops.extend(self.needed_drops(&record, at.sequence()));
-        drops.truncate(DROPS_MAX);
+        let needed = self.needed_drops(&record, at.sequence());
         let waits = self.shared.inner().book.is_live(at);
         let id = record.envelope_id().filter(|_| waits);
         let envelope = match id.map(|id| self.shared.envelope(at, &id)).transpose() {
             Ok(envelope) => envelope,
             Err(ReadError::Unavailable) => return Err(LoadError.into()),
             Err(ReadError::Damaged) => {
+                let weight = RECORD_WEIGHT + self.repeat_drops(at, &record);
                 lost.push(record);
-                return Ok(RECORD_WEIGHT);
+                return Ok(weight);
             }
         };
         let weight = if envelope.is_some() { PAGE_WEIGHT } else { RECORD_WEIGHT };
-        let copy = Record { drops, copy_of: Some(record.order(at)), ..record };
+        let (copy, more) = record.copied(at, needed);
+        if let Some(more) = more {
+            self.stage_record(more, None, Purpose::Copy);
+        }
         let address = self.stage_record(copy.clone(), envelope, Purpose::Copy);
         if let (Some(to), Content::Change(Change::Put(arrival), _)) = (address, &copy.content) {
             self.relocate(MailboxId(copy.owner.0), arrival.position, to);
@@ -241,30 +285,21 @@ impl EmbeddedStore {
         }
     }
 
-    /// Writes again what records of the segment say of records elsewhere that stand no more.
-    fn repeat_drops(&mut self, sequence: u32) -> Result<(), TidyError> {
-        for block in self.blocks(sequence, 1, usize::MAX)? {
-            for (at, bytes) in block.records() {
-                let Ok(record) = Record::decode(bytes, at) else { continue };
-                let drops: Vec<Address> = self.needed_drops(&record, sequence).collect();
-                if !drops.is_empty() {
-                    let copy_of = Some(record.order(at));
-                    self.stage_record(
-                        Record { copy_of, ..Record::new(record.owner, drops, Content::Drop) },
-                        None,
-                        Purpose::Copy,
-                    );
-                }
-            }
+    /// Writes again what a record says of records elsewhere that stand no more. Says what that weighs.
+    fn repeat_drops(&mut self, at: Address, record: &Record) -> usize {
+        let drops = self.needed_drops(record, at.sequence());
+        if drops.is_empty() {
+            return 0;
         }
-        Ok(())
+        self.stage_record(record.repeated(at, drops), None, Purpose::Copy);
+        RECORD_WEIGHT
     }
 
     /// Of what a record drops, that whose segment is still in use: a replay from the beginning would find it again.
-    fn needed_drops(&self, record: &Record, own: u32) -> impl Iterator<Item = Address> + use<> {
+    fn needed_drops(&self, record: &Record, own: u32) -> Vec<Address> {
         let inner = self.shared.inner();
         let in_use = |at: &Address| at.sequence() != own && inner.book.segment(at.sequence()).is_some();
-        record.drops.iter().copied().filter(in_use).collect::<Vec<_>>().into_iter()
+        record.drops.iter().copied().filter(in_use).collect()
     }
 
     /// Whether a record stands. Of a put the book-keeping knows it while the envelope waits, and when it ended before
@@ -322,4 +357,117 @@ fn long_among(since: &mut BTreeMap<u32, Instant>, now_so: BTreeSet<u32>, time: D
     since.retain(|sequence, _| now_so.contains(sequence));
     let mut is_long = |sequence: &u32| now - *since.entry(*sequence).or_insert(now) >= time;
     now_so.into_iter().filter(|sequence| is_long(sequence)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use poterne_relay_core::store::{VoucherChange, VoucherId};
+
+    use super::*;
+    use crate::store::sim::{Faults, SimDisk};
+    use crate::store::sim_index::SimIndexes;
+    use crate::store::{Config, open};
+
+    const TODAY: Day = Day(20_000);
+    const HOUR: Duration = Duration::from_secs(3600);
+    /// Vouchers, or payments, that a segment takes.
+    const SEGMENT: u32 = 2000;
+
+    fn store(disk: &SimDisk, calm_after: Duration, today: Day) -> EmbeddedStore {
+        let no_reserve = Config { reserve_bytes: 0, reserve_percent: 0, ..Config::default() };
+        let config = Config { segment_pages: 24, copy_after: Duration::ZERO, calm_after, ..no_reserve };
+        open(Arc::new(disk.clone()), Box::new(SimIndexes::default()), config, today).expect("opens")
+    }
+
+    fn commit(store: &mut EmbeddedStore, writes: impl Iterator<Item = Write>) {
+        for (count, write) in writes.enumerate() {
+            store.stage(write);
+            if count % 500 == 0 {
+                store.commit().expect("commits");
+                while store.shared().prepare().expect("prepares") {}
+            }
+        }
+        store.commit().expect("commits");
+    }
+
+    /// Tidies until there is nothing to do, and says how many segments are left.
+    fn segments_left(store: &mut EmbeddedStore) -> usize {
+        let shared = store.shared().clone();
+        for _ in 0..100 {
+            let tidied = store.tidy().expect("tidies");
+            let settled = shared.settle().expect("settles");
+            let ended = shared.retire().expect("retires");
+            let prepared = shared.prepare().expect("prepares");
+            if !(tidied || settled || ended || prepared) {
+                return shared.inner().book.uses.len();
+            }
+        }
+        panic!("there is always more to do");
+    }
+
+    fn mailbox(number: u32) -> MailboxId {
+        let mut id = [0; 32];
+        id[..4].copy_from_slice(&number.to_be_bytes());
+        MailboxId(id)
+    }
+
+    /// A payment of one of the mailboxes, which have 16 each. Of ten mailboxes of the first segment one is paid for long, and
+    /// some for a day longer than the others; of the second two thirds are paid for long.
+    fn payment(number: u32, a_day_longer: u32) -> Write {
+        let mailbox_number = number / 16;
+        let until = match (number < SEGMENT, mailbox_number % 10, mailbox_number % 3) {
+            (true, 0, _) | (false, _, 1..) => TODAY + 100,
+            (true, part, _) if part <= a_day_longer => TODAY + 1,
+            _ => TODAY,
+        };
+        Write::Mailbox { id: mailbox(mailbox_number), change: Change::Paid { until }, envelope: None }
+    }
+
+    fn standing(store: &EmbeddedStore) -> Vec<usize> {
+        let of = |number| store.shared().records(&Owner::from(&mailbox(number)), true).expect("reads").len();
+        (0..2 * SEGMENT / 16).map(of).collect()
+    }
+
+    /// Segments that are left while the store is at work, and when it is calm.
+    fn left_at_work_and_in_calm(a_day_longer: u32) -> (usize, usize) {
+        let disk = SimDisk::new(Faults::default());
+        let mut busy = store(&disk, HOUR, TODAY);
+        commit(&mut busy, (0..2 * SEGMENT + SEGMENT / 4).map(|number| payment(number, a_day_longer)));
+        let at_work = [1, 2].map(|days| {
+            busy.set_today(TODAY + days);
+            segments_left(&mut busy)
+        });
+        let before = standing(&busy);
+        drop(busy);
+        let mut calm = store(&disk, Duration::ZERO, TODAY + 2);
+        let in_calm = segments_left(&mut calm);
+        assert_eq!(standing(&calm), before);
+        (at_work[1], in_calm)
+    }
+
+    #[test]
+    fn a_calm_store_brings_what_stands_together_where_that_gives_a_segment_back() {
+        // Beside what was copied there is room, or would be if what ended since were not there.
+        for a_day_longer in [0, 3] {
+            assert_eq!(left_at_work_and_in_calm(a_day_longer), (3, 2), "{a_day_longer} of ten a day longer");
+        }
+    }
+
+    #[test]
+    fn what_a_segment_repeats_of_others_is_not_copied_again_and_again() {
+        let disk = SimDisk::new(Faults::default());
+        let mut store = store(&disk, HOUR, TODAY);
+        let voucher =
+            |number: u32, left| Write::Voucher(VoucherChange { id: VoucherId(mailbox(number).0), left });
+        commit(&mut store, (0..4 * SEGMENT).map(|number| voucher(number, 1)));
+        // Of each segment more than half stays, and what says that the rest is used up is more than a segment.
+        commit(&mut store, (0..4 * SEGMENT).filter(|number| number % 5 < 2).map(|number| voucher(number, 0)));
+        assert!(segments_left(&mut store) > 5);
+        for number in 0..4 * SEGMENT {
+            let id = VoucherId(mailbox(number).0);
+            assert_eq!(store.voucher(&id), Ok(u32::from(number % 5 >= 2)), "voucher {number}");
+        }
+    }
 }

@@ -20,6 +20,7 @@ pub fn config() -> Config {
         reserve_bytes: 0,
         reserve_percent: 0,
         copy_after: Duration::ZERO,
+        calm_after: Duration::ZERO,
         copy_pages: 4,
         cache_bytes: 1024,
         ..Config::default()

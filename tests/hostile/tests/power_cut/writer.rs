@@ -38,6 +38,7 @@ pub fn config() -> Config {
         reserve_bytes: 0,
         reserve_percent: 0,
         copy_after: Duration::ZERO,
+        calm_after: Duration::ZERO,
         index_rows: 500,
         ..Config::default()
     }

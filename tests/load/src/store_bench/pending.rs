@@ -84,7 +84,7 @@ pub fn empty_child(words: &[&str]) -> anyhow::Result<()> {
     let [folder, puts] = words else { bail!("empty FOLDER PUTS") };
     let (payloads, mailboxes) = (Arc::new(Payloads::of_run(RUN)), Sizes::mailboxes(number(puts)?));
     let named = Arc::new(Mailboxes::of_run(RUN, mailboxes, &PIN));
-    let config = Config { copy_after: Duration::ZERO, ..Config::default() };
+    let config = Config { copy_after: Duration::ZERO, calm_after: Duration::ZERO, ..Config::default() };
     let store = OpenStore::open(Path::new(folder), config)?;
     let shared = store.shared.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
