@@ -28,6 +28,7 @@ pub mod page;
 pub mod plan;
 pub mod record;
 pub mod recover;
+pub mod renewal;
 pub mod rows;
 pub mod scan;
 pub mod segment;
@@ -79,6 +80,8 @@ pub struct Config {
     pub mirrored_rows: usize,
     /// Rows wait for the index no longer than this.
     pub index_after: Duration,
+    /// Bytes that the index of a calm store takes, beside some for each row, before it is written anew.
+    pub index_bytes: u64,
 }
 
 impl Default for Config {
@@ -98,6 +101,7 @@ impl Default for Config {
             index_rows: 300_000,
             mirrored_rows: 2_000_000,
             index_after: Duration::from_secs(10),
+            index_bytes: 8 << 20,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! (docs/spec/store.md §7).
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::page::Address;
@@ -44,6 +45,8 @@ pub trait IndexFactory: Send + Sync {
     fn create(&self, number: u64) -> Result<Arc<dyn Index>, IndexError>;
     /// Removes all indexes but that one, so that what they held is not found again.
     fn keep_only(&self, number: u64) -> Result<(), IndexError>;
+    /// Removes the index of that number, so that what it held is not found again.
+    fn remove(&self, number: u64) -> Result<(), IndexError>;
 }
 
 /// An index in memory: for tests, simulated disks, and for a disk that has no room for a real one.
@@ -51,7 +54,12 @@ pub trait IndexFactory: Send + Sync {
 pub struct MemoryIndex {
     rows: Mutex<BTreeSet<Row>>,
     is_lasting: bool,
+    /// Changes that were applied: on a disk it would give nothing back.
+    applied: AtomicU64,
 }
+
+/// Bytes that a change would take on a disk.
+const CHANGE_BYTES: u64 = 64;
 
 impl MemoryIndex {
     /// One that a simulated disk finds again after a restart.
@@ -80,6 +88,7 @@ impl Index for MemoryIndex {
     }
 
     fn apply(&self, changes: &[(Row, bool)]) -> Result<(), IndexError> {
+        self.applied.fetch_add(changes.len() as u64, Ordering::Relaxed);
         let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         for (row, there) in changes {
             match there {
@@ -95,7 +104,7 @@ impl Index for MemoryIndex {
     }
 
     fn disk_bytes(&self) -> u64 {
-        0
+        self.applied.load(Ordering::Relaxed) * CHANGE_BYTES
     }
 
     fn is_lasting(&self) -> bool {

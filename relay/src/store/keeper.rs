@@ -15,21 +15,19 @@ use super::checkpoint::Checkpoint;
 use super::index::{Index, IndexError};
 use super::overlay::Overlay;
 use super::page::{PAGE_BYTES, PageNumber};
+use super::renewal::is_whole;
 use super::rows::{BUCKETS, Row};
 use super::shared::Shared;
 use super::spares::{RESERVED_SPARES, Segment, retire, zero};
 
 /// Rows brought into the index in one batch: more would take memory without being quicker.
-const INDEX_BATCH_ROWS: usize = 250;
+pub(super) const INDEX_BATCH_ROWS: usize = 250;
 /// Buckets of rows that are told of at once, some ten microseconds of work each; a part of all of them.
 const MIRROR_STEP_BUCKETS: usize = 64;
 /// Buckets that are summed up before the thread looks for other work, each some ten microseconds while commits wait.
 const CHECK_STEP_BUCKETS: usize = 64;
 /// How long a put waits for a segment that is being prepared: some times what writing 64 MiB takes.
 const SPARE_WAIT: Duration = Duration::from_secs(2);
-/// Bytes that an index may take before it is built anew, and for each row.
-const INDEX_BYTES: u64 = 64 << 20;
-const INDEX_ROW_BYTES: u64 = 1024;
 /// How often the thread looks for work when nobody wakes it.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -46,7 +44,7 @@ pub enum SettleError {
 
 impl Shared {
     /// Whether the disk has room for another segment, beside what puts leave alone where it is for them.
-    fn may_grow(&self, for_puts: bool) -> bool {
+    pub(super) fn may_grow(&self, for_puts: bool) -> bool {
         let Ok(space) = self.medium.space() else { return false };
         let percent = space.total / 100 * u64::from(self.config.reserve_percent);
         let reserve = if for_puts { self.config.reserve_bytes.max(percent) } else { 0 };
@@ -128,13 +126,17 @@ impl Shared {
 
     /// Brings the index up to the end of the log and writes a checkpoint. Says whether there was anything to do.
     pub fn settle(&self) -> Result<bool, SettleError> {
-        let Some(cut) = self.cut() else { return Ok(false) };
+        let Some(mut cut) = self.cut() else { return Ok(false) };
+        if let Some(index) = cut.renewal.and_then(|number| self.renewed(&*cut.index, number)) {
+            cut.index = index;
+            cut.checkpoint.index = cut.renewal.unwrap_or(cut.number);
+        }
         let brought = self.bring(&cut);
         if brought.is_ok() {
             self.tell_of(&cut);
         }
         let mut inner = self.inner();
-        if inner.index_number != cut.checkpoint.index {
+        if inner.index_number != cut.number {
             // The index was built anew meanwhile.
             return Ok(true);
         }
@@ -142,8 +144,12 @@ impl Shared {
             Ok(()) => {
                 inner.rows.thawed();
                 inner.checkpointed = cut.checkpoint.group;
-                let rows: u64 = inner.book.uses.values().map(|one| u64::from(one.pages.rows)).sum();
-                inner.index_is_broken |= cut.index.disk_bytes() > INDEX_BYTES + rows * INDEX_ROW_BYTES;
+                if cut.is_renewed() {
+                    let old = inner.go_on_with(cut.index, cut.checkpoint.index);
+                    drop(inner);
+                    drop(old);
+                    self.remove_index(cut.number);
+                }
                 Ok(true)
             }
             Err(error) => {
@@ -157,14 +163,20 @@ impl Shared {
 
     fn cut(&self) -> Option<Cut> {
         let mut inner = self.inner();
-        let is_new = inner.rows.waiting() > 0 || inner.checkpointed != inner.group || inner.overwritten;
-        if inner.rows.is_frozen() || !is_new {
+        if inner.rows.is_frozen() {
+            return None;
+        }
+        let renewal = self.index_is_too_large(&inner).then(|| inner.number_of_new_index());
+        let rows = inner.rows.waiting();
+        if rows == 0 && inner.checkpointed == inner.group && !inner.overwritten && renewal.is_none() {
             return None;
         }
         inner.overwritten = false;
+        inner.index_is_compact &= rows == 0;
         let frozen = inner.rows.freeze();
+        let (index, number) = (inner.rows.index(), inner.index_number);
         let checkpoint = Self::checkpoint(&inner, frozen.digests);
-        Some(Cut { index: inner.rows.index(), checkpoint, overlay: frozen.overlay })
+        Some(Cut { index, number, renewal, checkpoint, overlay: frozen.overlay })
     }
 
     fn bring(&self, cut: &Cut) -> Result<(), SettleError> {
@@ -177,6 +189,9 @@ impl Shared {
             cut.index.apply(&batch)?;
         }
         cut.index.sync()?;
+        if cut.is_renewed() && !is_whole(&*cut.index, &cut.checkpoint.digests)? {
+            return Err(IndexError::Incomplete.into());
+        }
         if cut.index.is_lasting() {
             cut.checkpoint.save(&*self.medium)?;
         }
@@ -187,7 +202,7 @@ impl Shared {
     fn tell_of(&self, cut: &Cut) {
         for first in (0..BUCKETS).step_by(MIRROR_STEP_BUCKETS) {
             let mut inner = self.inner();
-            if inner.index_number == cut.checkpoint.index {
+            if inner.index_number == cut.number {
                 inner.rows.brought(&cut.overlay, first..first + MIRROR_STEP_BUCKETS);
             }
         }
@@ -238,9 +253,21 @@ impl Shared {
 
 /// Rows on their way to the index.
 struct Cut {
+    /// The index that they go to.
     index: Arc<dyn Index>,
+    /// The number of the index that was in use at the cut.
+    number: u64,
+    /// The number of one that is to take its place, because it is too large.
+    renewal: Option<u64>,
     checkpoint: Checkpoint,
     overlay: Arc<Overlay>,
+}
+
+impl Cut {
+    /// Whether the rows go to an index that was written anew.
+    fn is_renewed(&self) -> bool {
+        self.checkpoint.index != self.number
+    }
 }
 
 /// The thread that does the work behind the commits. Dropping it ends the thread after the step it is at.

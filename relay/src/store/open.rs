@@ -101,7 +101,13 @@ fn restore(
     let number = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.index);
     let found = checkpoint.and_then(|checkpoint| Some((indexes.open(number).ok()?, checkpoint)));
     let (mut inner, start) = match found {
-        Some((index, checkpoint)) => resume(index, checkpoint, survey, config),
+        Some((index, checkpoint)) => {
+            // Of an index that was being written anew something may be left.
+            if let Err(error) = indexes.keep_only(number) {
+                tracing::warn!(%error, "what is left of an index could not be removed");
+            }
+            resume(index, checkpoint, survey, config)
+        }
         None => {
             let index = fresh_index(indexes, number + 1);
             (Inner::new(index, number + 1, vec![0; BUCKETS], config.mirrored_rows), Start::default())

@@ -83,6 +83,11 @@ impl Rows {
         self.index.clone()
     }
 
+    /// Goes on with an index that holds the same, and gives back the one before.
+    pub fn move_to(&mut self, index: Arc<dyn Index>) -> Arc<dyn Index> {
+        std::mem::replace(&mut self.index, index)
+    }
+
     /// Adds a row that was never there before.
     pub fn add(&mut self, row: Row) {
         self.count(&row, true);
@@ -200,8 +205,7 @@ impl Rows {
         }
         let unchanged = held.iter().filter(|row| !changes.contains_key(row));
         let added = changes.iter().filter(|(_, there)| **there).map(|(row, _)| row);
-        let sum = unchanged.chain(added).fold(0u64, |sum, row| sum.wrapping_add(hash(row)));
-        if sum != self.digests[bucket] {
+        if digest(unchanged.chain(added)) != self.digests[bucket] {
             return Err(IndexError::Incomplete);
         }
         self.checked[bucket] = true;
@@ -222,6 +226,11 @@ pub fn bounds(bucket: usize) -> (Row, Row) {
     least[..2].copy_from_slice(&start.to_be_bytes());
     greatest[..2].copy_from_slice(&(start | 0xf).to_be_bytes());
     ((OwnerKey(least), Address::from_number(0)), (OwnerKey(greatest), Address::from_number(u64::MAX)))
+}
+
+/// The sum of the rows of a bucket.
+pub fn digest<'a>(rows: impl IntoIterator<Item = &'a Row>) -> u64 {
+    rows.into_iter().fold(0, |sum, row| sum.wrapping_add(hash(row)))
 }
 
 /// Rot and lost writes are what this must notice, not malice: the finish of splitmix64 over both parts.

@@ -57,6 +57,10 @@ pub struct Inner {
     pub group: u64,
     /// The number of the index.
     pub index_number: u64,
+    /// The highest number that was given to an index.
+    newest_index: u64,
+    /// Nothing was brought to the index since it was written anew.
+    pub index_is_compact: bool,
     /// When something new was last written, or the store opened.
     pub last_news: Instant,
     /// The last group that the last checkpoint covers.
@@ -92,6 +96,8 @@ impl Inner {
             ends: Lanes::default(),
             group: 0,
             index_number,
+            newest_index: index_number,
+            index_is_compact: false,
             last_news: Instant::now(),
             checkpointed: 0,
             overwritten: false,
@@ -100,6 +106,19 @@ impl Inner {
             damage: Damage::default(),
             rotten: 0,
         }
+    }
+
+    /// Goes on with an index that was just written anew and holds the same. Gives back the one before.
+    pub fn go_on_with(&mut self, index: Arc<dyn Index>, number: u64) -> Arc<dyn Index> {
+        self.index_number = number;
+        self.index_is_compact = true;
+        self.rows.move_to(index)
+    }
+
+    /// A number for a new index, which no other gets.
+    pub fn number_of_new_index(&mut self) -> u64 {
+        self.newest_index += 1;
+        self.newest_index
     }
 
     /// Whether nothing new came for that time.
@@ -121,11 +140,12 @@ impl Inner {
 
     /// Forgets what is known from records, for an empty index of the next number.
     fn begin_anew(&mut self, indexes: &dyn IndexFactory, mirrored_rows: usize) {
-        self.index_number += 1;
+        self.index_number = self.number_of_new_index();
         let index = fresh_index(indexes, self.index_number);
         self.rows = Rows::new(index, vec![0; BUCKETS], mirrored_rows);
         self.checkpointed = 0;
         self.index_is_broken = false;
+        self.index_is_compact = false;
         self.retiring.clear();
         for one in self.book.uses.values_mut() {
             one.begin_anew();

@@ -54,4 +54,9 @@ impl IndexFactory for SimIndexes {
         self.indexes().retain(|other, _| *other == number);
         Ok(())
     }
+
+    fn remove(&self, number: u64) -> Result<(), IndexError> {
+        self.indexes().remove(&number);
+        Ok(())
+    }
 }

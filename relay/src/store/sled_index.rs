@@ -82,9 +82,7 @@ impl IndexFactory for SledIndexes {
 
     fn create(&self, number: u64) -> Result<Arc<dyn Index>, IndexError> {
         let path = self.path(number);
-        if path.exists() {
-            erase_directory(&path).map_err(|_| IndexError::Failed)?;
-        }
+        self.remove(number)?;
         fs::create_dir(&path).and_then(|()| sync_directory(&self.store)).map_err(|_| IndexError::Failed)?;
         self.open(number)
     }
@@ -97,6 +95,18 @@ impl IndexFactory for SledIndexes {
             sync_directory(&self.store)
         };
         erase_others().map_err(|_| IndexError::Failed)
+    }
+
+    fn remove(&self, number: u64) -> Result<(), IndexError> {
+        let path = self.path(number);
+        let erased = || {
+            if path.exists() {
+                erase_directory(&path).and_then(|()| sync_directory(&self.store))
+            } else {
+                Ok(())
+            }
+        };
+        erased().map_err(|_| IndexError::Failed)
     }
 }
 

@@ -21,6 +21,7 @@ pub fn config() -> Config {
         reserve_percent: 0,
         copy_after: Duration::ZERO,
         calm_after: Duration::ZERO,
+        index_bytes: 0,
         copy_pages: 4,
         cache_bytes: 1024,
         ..Config::default()

@@ -39,6 +39,7 @@ pub fn config() -> Config {
         reserve_percent: 0,
         copy_after: Duration::ZERO,
         calm_after: Duration::ZERO,
+        index_bytes: 0,
         index_rows: 500,
         ..Config::default()
     }

@@ -95,6 +95,7 @@ pub fn empty_child(words: &[&str]) -> anyhow::Result<()> {
     ensure!(outcome.drained, "not everything could be deleted");
     let Config { spares, free_files, segment_pages, .. } = shared.config;
     await_calm(&shared)?;
+    wait_for("the index", || matches!(shared.settle(), Ok(false)) && !shared.inner().rows.is_frozen())?;
     wait_for("files to be given back", || {
         shared.spares.ready() >= spares && shared.spares.free() <= free_files
     })?;
