@@ -2,8 +2,8 @@
 //! made durable in groups.
 //!
 //! A group is whatever has come while the last one was on its way to the disk; it is decided on meanwhile, and follows
-//! by itself where it is large enough, so that the disk does not wait for this thread. Nobody is answered before the
-//! commit that follows their request. A fetch that finds nothing waits here, and is decided again when a put came into
+//! by itself where it is large enough, so that the disk does not wait for this thread. Nobody is answered before what they
+//! changed or saw is durable. A fetch that finds nothing waits here, and is decided again when a put came into
 //! one of its mailboxes.
 
 mod inbox;
@@ -45,6 +45,12 @@ const ENOUGH: usize = 2;
 /// Each group takes this part off what was a large one, unless it is larger. Were they compared with the last one alone, a
 /// small group would make the next ones smaller still.
 const FADES: usize = 32;
+/// What follows a group sooner than this and holds no put waits for more: however little it is, it takes a page.
+const HELD: Duration = Duration::from_millis(1);
+/// So many requests without a put are worth a page.
+const PAGEFUL: usize = 16;
+/// Those who wait for no group are answered so many at a time: requests that come meanwhile are decided on in between.
+const ANSWERED_AT_ONCE: usize = 4;
 /// Fetches that wait for news at most, some KiB each. Beyond, a fetch is answered as it is.
 const WAITING_FETCHES: usize = 65_536;
 /// Between two looks at what is not a request: days, space, fetches whose time is over.
@@ -83,6 +89,9 @@ impl Engine {
             later: Later::start(),
             tended: None,
             staged: Vec::new(),
+            settled: VecDeque::new(),
+            has_put: false,
+            begun: Instant::now(),
             is_queued: false,
             under_way: VecDeque::new(),
             most: GROUP,
@@ -156,6 +165,12 @@ struct Worker<S> {
     tended: Option<Instant>,
     /// Decided, for the next group.
     staged: Vec<Decided>,
+    /// Decided, and soon answered: what they saw is durable.
+    settled: VecDeque<Decided>,
+    /// One of those that are staged is a put.
+    has_put: bool,
+    /// When the last group was begun.
+    begun: Instant,
     /// The next group follows the one under way by itself, unless it is taken back.
     is_queued: bool,
     /// The groups that are on their way to the disk, in order: the last of two was found to have followed the first.
@@ -183,7 +198,7 @@ impl<S: Store> Worker<S> {
     fn run(mut self) {
         loop {
             let under_way = self.under_way.front().map(|first| first.group.len());
-            let news = self.inbox.wait(self.room(), under_way, TICK);
+            let news = self.inbox.wait(self.room(), under_way, self.pause());
             // First the groups that have ended: what they tell of the disk bounds the one that is taken up.
             (0..news.ended).for_each(|_| self.end_group());
             if news.has_jobs {
@@ -191,24 +206,44 @@ impl<S: Store> Worker<S> {
             }
             if self.under_way.is_empty() {
                 self.tend_when_due();
-                self.begin_group();
+                if news.is_over || !self.is_held() {
+                    self.begin_group();
+                }
             } else {
                 self.queue_group();
             }
+            self.answer_settled(ANSWERED_AT_ONCE);
             if news.is_over && self.under_way.is_empty() {
                 break;
             }
         }
+        self.answer_settled(usize::MAX);
         // What damaged records have staged; nobody waits for it.
         self.relay.commit().ok();
     }
 
-    /// Requests that the next group can still take.
-    fn room(&self) -> usize {
-        self.most.saturating_sub(self.staged.len())
+    /// How long the thread may sleep.
+    fn pause(&self) -> Duration {
+        if !self.settled.is_empty() {
+            Duration::ZERO
+        } else if self.under_way.is_empty() && !self.staged.is_empty() {
+            HELD.saturating_sub(self.begun.elapsed())
+        } else {
+            TICK
+        }
     }
 
-    /// Decides on what waits, as far as there is room in the next group.
+    /// Whether what is staged waits for more to come.
+    fn is_held(&self) -> bool {
+        !self.has_put && self.staged.len() < PAGEFUL && self.begun.elapsed() < HELD
+    }
+
+    /// Requests that can still be taken up.
+    fn room(&self) -> usize {
+        self.most.saturating_sub(self.staged.len() + self.settled.len())
+    }
+
+    /// Decides on what waits, as far as there is room.
     fn take_up(&mut self) {
         if self.is_queued && !self.relay.unqueue_commit() {
             self.has_begun();
@@ -222,12 +257,15 @@ impl<S: Store> Worker<S> {
         }
     }
 
-    /// Decides on a request, which is answered with the next group.
+    /// Decides on a request. It is answered with the next group, unless it needs none.
     fn decide(&mut self, asked: Waiter, taken_up: Instant, time: UnixTime) {
         debug_assert!(!self.is_queued, "what is decided belongs to a group that is still staged");
         let mut rng = UnwrapErr(getrandom::SysRng);
         let pending = self.relay.begin(&asked.request, time, &mut rng);
-        self.staged.push(Decided { asked, pending, taken_up });
+        let needs_commit = pending.needs_commit();
+        self.has_put |= pending.arrived_in().is_some();
+        let decided = Decided { asked, pending, taken_up };
+        if needs_commit { self.staged.push(decided) } else { self.settled.push_back(decided) }
     }
 
     /// Sends what is staged on its way to the disk.
@@ -245,7 +283,7 @@ impl<S: Store> Worker<S> {
     /// Lets what is staged follow the group under way by itself, where it is enough for a group.
     fn queue_group(&mut self) {
         let is_next = self.under_way.len() == 1 && !self.is_queued;
-        if is_next && self.is_enough() && !self.is_tend_due() {
+        if is_next && self.is_enough() && !self.is_held() && !self.is_tend_due() {
             let inbox = self.inbox.clone();
             self.is_queued = self.relay.queue_commit(Box::new(move || inbox.ring()));
         }
@@ -267,6 +305,8 @@ impl<S: Store> Worker<S> {
         self.inbox.begun(self.pace.limit());
         self.most = GROUP.min(self.pace.group());
         self.large = self.staged.len().max(self.large - self.large.div_ceil(FADES));
+        self.has_put = false;
+        self.begun = Instant::now();
         take(&mut self.staged)
     }
 
@@ -280,7 +320,7 @@ impl<S: Store> Worker<S> {
             self.has_begun();
         } else if self.under_way.is_empty() {
             self.take_up();
-            if self.is_enough() && !self.is_tend_due() {
+            if self.is_enough() && !self.is_held() && !self.is_tend_due() {
                 self.begin_group();
             }
         }
@@ -292,6 +332,22 @@ impl<S: Store> Worker<S> {
         let puts = group.iter().filter(|one| one.pending.arrived_in().is_some()).count();
         if puts > 0 {
             self.pace.note(puts, took);
+        }
+    }
+
+    /// Answers up to `most` of those who wait for no group. When they are all answered and nobody waits for one, nothing that
+    /// was taken out of the lines is waiting any more.
+    fn answer_settled(&mut self, most: usize) {
+        if self.settled.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        for _ in 0..most {
+            let Some(decided) = self.settled.pop_front() else { break };
+            self.answer(decided, Ok(()), now);
+        }
+        if self.settled.is_empty() && self.staged.is_empty() {
+            self.inbox.begun(self.pace.limit());
         }
     }
 
@@ -344,17 +400,19 @@ impl<S: Store> Worker<S> {
         self.tended.is_none_or(|last| last.elapsed() >= TICK)
     }
 
-    /// Does what is not a request, with nothing staged or under way.
+    /// Does what is not a request, with nothing staged or under way, and nobody waiting for an answer.
     fn tend_when_due(&mut self) {
         if !self.is_tend_due() {
             return;
         }
+        self.answer_settled(usize::MAX);
         // Those who are answered may wake fetches, which wake nobody.
         while !self.staged.is_empty() {
             let (group, since) = (self.take_group(), Instant::now());
             let committed = self.relay.commit();
             self.note(&group, since.elapsed());
             self.answer_all(group, committed);
+            self.answer_settled(usize::MAX);
         }
         // Makes durable what damaged records have staged, so that nothing is.
         self.relay.commit().ok();

@@ -49,5 +49,6 @@ on_each_backend!(
     acknowledged_work_survives_crashes,
     an_empty_group_commits,
     days_end_what_they_end,
+    what_is_told_as_written_is_durable,
     what_was_not_committed_leaves_nothing,
 );

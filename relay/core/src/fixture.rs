@@ -58,6 +58,11 @@ impl Mailbox {
         ReadFrom { kind, read: self.keys.read.at(&PIN), write, delete }
     }
 
+    pub(crate) fn delete_at(&self) -> DeleteAt {
+        let MailboxHashes { write, read, .. } = self.hashes();
+        DeleteAt { delete: self.keys.delete.at(&PIN), write, read }
+    }
+
     pub(crate) fn opening(&self) -> Open {
         Open {
             permit: Permit::from_bytes(&[1; 32]),
@@ -169,9 +174,7 @@ impl Fixture {
     }
 
     pub(crate) fn delete(&mut self, mailbox: &Mailbox, numbers: &[u32]) -> Answer {
-        let hashes = mailbox.hashes();
-        let delete = mailbox.keys.delete.at(&PIN);
-        let by = DeleteBy::Key(DeleteAt { delete, write: hashes.write, read: hashes.read });
+        let by = DeleteBy::Key(mailbox.delete_at());
         self.handle(Request::Delete(Delete { by, ids: numbers.iter().map(|number| id(*number)).collect() }))
     }
 

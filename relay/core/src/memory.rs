@@ -182,6 +182,11 @@ impl Store for MemoryStore {
         Ok(self.view.vouchers.get(id).copied().unwrap_or(0))
     }
 
+    fn has_unwritten(&self, id: &MailboxId) -> bool {
+        let is_of = |record: &Record| matches!(record, Record::Mailbox { id: other, .. } if other == id);
+        self.log[self.synced..].iter().any(is_of)
+    }
+
     fn stage(&mut self, write: Write) {
         let record = match write {
             Write::Mailbox { id, change, envelope } => {

@@ -2,8 +2,9 @@
 //!
 //! [`Relay::begin`] decides on one request and stages its changes, so that the next request of a group sees them;
 //! [`Relay::commit`] makes the whole group durable; [`Relay::finish`] gives each its answer. [`Relay::handle`] does all
-//! three for one request. Waiting is the shell's: a fetch that found nothing ([`Pending::found_nothing`]) is begun again
-//! when a put came into one of its mailboxes ([`Pending::arrived_in`]).
+//! three for one request. A fetch that saw only what is durable needs no commit ([`Pending::needs_commit`]). Waiting is the
+//! shell's: a fetch that found nothing ([`Pending::found_nothing`]) is begun again when a put came into one of its
+//! mailboxes ([`Pending::arrived_in`]).
 
 #[cfg(test)]
 mod tests;
@@ -42,6 +43,7 @@ pub struct Relay<S> {
 pub struct Pending {
     outcome: Outcome,
     arrived_in: Option<MailboxId>,
+    needs_commit: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -64,8 +66,13 @@ impl Pending {
         matches!(&self.outcome, Outcome::Fetched(found) if found.iter().all(|(_, found)| found.envelopes.is_empty()))
     }
 
+    /// Whether it must wait for the next commit: it changed something, or saw what is not durable yet.
+    pub fn needs_commit(&self) -> bool {
+        self.needs_commit
+    }
+
     fn answer(answer: Answer) -> Self {
-        Self { outcome: Outcome::Answer(answer), arrived_in: None }
+        Self { outcome: Outcome::Answer(answer), arrived_in: None, needs_commit: false }
     }
 }
 
@@ -138,7 +145,8 @@ impl<S: Store> Relay<S> {
         self.store.end_commit()
     }
 
-    /// Answers a request after the commit that followed it. Where that failed nothing is promised to anybody.
+    /// Answers a request, after the commit that followed it where it needs one ([`Pending::needs_commit`]). Where that failed
+    /// nothing is promised to anybody.
     ///
     /// An envelope whose record is damaged is dropped from its mailbox, with the next commit.
     pub fn finish(
@@ -208,8 +216,9 @@ impl<S: Store> Relay<S> {
             })
             .collect();
         let found = fetch::decide(&from, fetch.max, now, &self.policy);
-        let outcome = Outcome::Fetched(ids.iter().copied().zip(found).collect());
-        Ok(Pending { outcome, arrived_in: None })
+        let needs_commit = ids.iter().any(|id| self.store.has_unwritten(id));
+        let outcome = Outcome::Fetched(ids.into_iter().zip(found).collect());
+        Ok(Pending { outcome, arrived_in: None, needs_commit })
     }
 
     fn claim(
@@ -298,7 +307,7 @@ impl<S: Store> Relay<S> {
         if let Some(voucher) = decision.voucher {
             self.store.stage(Write::Voucher(voucher));
         }
-        Pending { outcome: Outcome::Durable(id, decision.reply), arrived_in }
+        Pending { outcome: Outcome::Durable(id, decision.reply), arrived_in, needs_commit: true }
     }
 
     fn finish_fetch(&mut self, found: Vec<(MailboxId, FoundIn)>, rng: &mut impl CryptoRng) -> Answer {
@@ -333,12 +342,13 @@ impl<S: Store> Relay<S> {
         }
     }
 
+    /// Strikes a damaged envelope off. One that was deleted since it was found may be overwritten by now.
     fn lose(&mut self, id: MailboxId, found: Found) {
-        self.store.stage(Write::Mailbox {
-            id,
-            change: Change::Lost { position: found.position },
-            envelope: None,
-        });
+        if self.store.load(&id).is_ok_and(|state| state.entries().get(found.position).is_none()) {
+            return;
+        }
+        let change = Change::Lost { position: found.position };
+        self.store.stage(Write::Mailbox { id, change, envelope: None });
     }
 
     fn busy(&self) -> Answer {

@@ -2,7 +2,8 @@
 //!
 //! A store shows what is staged at once and makes it durable in [`Store::commit`], for many operations together. Nobody
 //! is answered before the commit that follows their operation, also one that changed nothing: a repeated put says
-//! *stored* because of an earlier one, which must be on the disk by then.
+//! *stored* because of an earlier one, which must be on the disk by then. Who only looks at what is written need not
+//! wait ([`Store::has_unwritten`]).
 //!
 //! Guarantees that every store gives, and the one suite of tests checks: what was committed survives a crash; an error
 //! of a commit means that its outcome is unknown; after one, the store either shows only what is durable or refuses
@@ -97,6 +98,11 @@ pub trait Store {
 
     /// Whether one more envelope can be staged. A store may wait a moment for room.
     fn has_room(&mut self) -> bool {
+        true
+    }
+
+    /// Whether something of what it tells of a mailbox may not be durable yet: it is staged or under way.
+    fn has_unwritten(&self, _id: &MailboxId) -> bool {
         true
     }
 

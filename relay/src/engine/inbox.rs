@@ -104,7 +104,7 @@ impl Inbox {
             let is_enough = most > 0 && state.jobs.len() >= wanted;
             !is_enough && state.ended == 0 && (!state.is_closed || under_way.is_some())
         };
-        if nothing(&mut state) {
+        if !limit.is_zero() && nothing(&mut state) {
             state.wanted = (most > 0).then_some(wanted);
             let waited = self.bell.wait_timeout_while(state, limit, nothing);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;

@@ -3,8 +3,8 @@
 use poterne_protocol::envelope::{Class, SealedEnvelope};
 use poterne_protocol::keys::{MailboxKeys, MailboxSecret, Pin};
 use poterne_protocol::limits::ENVELOPE_BYTES;
-use poterne_protocol::mailbox::{ReadFrom, WriteTo};
-use poterne_protocol::op::{Fetch, FetchFrom, Fetched, Payment, Put, Start};
+use poterne_protocol::mailbox::{DeleteAt, ReadFrom, WriteTo};
+use poterne_protocol::op::{Delete, DeleteBy, Fetch, FetchFrom, Fetched, Payment, Put, Start};
 use poterne_relay_core::cursor::CursorKey;
 use poterne_relay_core::memory::MemoryStore;
 use poterne_relay_core::policy::Policy;
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::store::sim::{Faults, SimDisk, Unsynced};
 use crate::store::sim_index::SimIndexes;
-use crate::store::{Config, open};
+use crate::store::{Config, EmbeddedStore, open};
 
 const SOURCE: Source = Source(0);
 const PIN: Pin = Pin([0; 16]);
@@ -29,11 +29,25 @@ fn engine_over(store: MemoryStore) -> Engine {
 
 /// An engine whose groups are written while the next ones are staged.
 fn engine_on_disk(disk: &SimDisk) -> Engine {
-    let config = Config { segment_pages: 64, reserve_bytes: 0, reserve_percent: 0, ..Config::default() };
+    Engine::start(relay_on_disk(disk, 64), Box::new(prepare))
+}
+
+/// The same, with room for some hundred puts; whatever uses the disk is a group.
+fn engine_alone_on_disk(disk: &SimDisk) -> Engine {
+    let mut relay = relay_on_disk(disk, 1024);
+    prepare(&mut relay);
+    Engine::start(relay, Box::new(|_| ()))
+}
+
+fn relay_on_disk(disk: &SimDisk, segment_pages: u32) -> Relay<EmbeddedStore> {
+    let config = Config { segment_pages, reserve_bytes: 0, reserve_percent: 0, ..Config::default() };
     let store = open(Arc::new(disk.clone()), Box::new(SimIndexes::default()), config, clock::now().day());
     let cursors = CursorKey::generate(&mut UnwrapErr(getrandom::SysRng));
-    let relay = Relay::new(store.expect("opens"), Policy::default(), cursors);
-    Engine::start(relay, Box::new(|relay| while relay.store_mut().shared().prepare().unwrap_or(false) {}))
+    Relay::new(store.expect("opens"), Policy::default(), cursors)
+}
+
+fn prepare(relay: &mut Relay<EmbeddedStore>) {
+    while relay.store_mut().shared().prepare().unwrap_or(false) {}
 }
 
 /// Whose sync it is does not matter: a segment may be made ready meanwhile.
@@ -131,6 +145,46 @@ async fn what_is_put_while_a_group_is_on_its_way_is_found_whole() {
     }
     let all: Vec<u8> = (0..8).collect();
     assert_eq!(contents(engine.handle(SOURCE, fetch(&[7], 0)).await), [all]);
+}
+
+#[tokio::test]
+async fn who_saw_nothing_unwritten_does_not_wait_for_the_disk() {
+    let disk = SimDisk::new(Faults::default());
+    let engine = engine_alone_on_disk(&disk);
+    let held = disk.hold();
+    let mut stored = engine.submit(SOURCE, put(2, 7)).unwrap();
+    let found = timeout(Duration::from_secs(10), engine.handle(SOURCE, fetch(&[3], 0))).await;
+    assert_eq!(contents(found.unwrap()), [Vec::<u8>::new()]);
+    let mut found = engine.submit(SOURCE, fetch(&[2], 0)).unwrap();
+    assert!(timeout(2 * TICK, &mut found).await.is_err(), "it saw what is not written");
+    assert!(stored.try_recv().is_err());
+    drop(held);
+    assert!(matches!(stored.await, Ok(Answer::Stored)));
+    assert_eq!(contents(found.await.unwrap()), [[7]]);
+}
+
+#[tokio::test]
+async fn what_holds_no_put_shares_its_pages() {
+    let disk = SimDisk::new(Faults::default());
+    let engine = Arc::new(engine_alone_on_disk(&disk));
+    let mailboxes = 0..=255;
+    let stored = all(&engine, mailboxes.clone().map(|mailbox| put(mailbox, 1))).await;
+    assert!(stored.iter().all(|answer| matches!(answer, Answer::Stored)));
+    let delete = |mailbox: u8| {
+        let ids = vec![SealedEnvelope::parse(&[1; ENVELOPE_BYTES]).unwrap().id()];
+        Request::Delete(Delete { by: DeleteBy::Key(DeleteAt::plain(&keys(mailbox), &PIN)), ids })
+    };
+    let (before, began) = (disk.syncs(), Instant::now());
+    let mut deleted = Vec::new();
+    for mailbox in mailboxes {
+        deleted.push(engine.submit(SOURCE, delete(mailbox)).unwrap());
+        thread::sleep(HELD / 8);
+    }
+    for answer in deleted {
+        assert!(matches!(answer.await, Ok(Answer::Done)));
+    }
+    let (groups, most) = (disk.syncs() - before, began.elapsed().div_duration_f64(HELD) + 3.0);
+    assert!(groups as f64 <= most, "{groups} groups instead of {most}");
 }
 
 #[tokio::test]

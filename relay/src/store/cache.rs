@@ -35,6 +35,8 @@ struct Cached {
     state: MailboxState,
     /// The number of commits when it was touched.
     touched: Cell<u64>,
+    /// The group that last changed it since it was taken in.
+    changed: u64,
 }
 
 impl Cache {
@@ -60,18 +62,24 @@ impl Cache {
     /// Takes a state in.
     pub fn insert(&mut self, id: MailboxId, state: MailboxState) {
         self.bytes += bytes(&state);
-        let cached = Cached { state, touched: Cell::new(self.commits) };
+        let cached = Cached { state, touched: Cell::new(self.commits), changed: 0 };
         let before = self.states.insert(id, cached);
         self.bytes -= before.map_or(0, |before| bytes(&before.state));
     }
 
-    /// Applies a change to a state that is here.
-    pub fn apply(&mut self, id: &MailboxId, change: &Change) {
+    /// Whether a group behind `group` has changed a state that is here.
+    pub fn has_changed_since(&self, id: &MailboxId, group: u64) -> bool {
+        self.states.get(id).is_some_and(|cached| cached.changed > group)
+    }
+
+    /// Applies a change of that group to a state that is here.
+    pub fn apply(&mut self, id: &MailboxId, change: &Change, group: u64) {
         if let Some(cached) = self.states.get_mut(id) {
             self.bytes -= bytes(&cached.state);
             cached.state.apply(change);
             self.bytes += bytes(&cached.state);
             cached.touched.set(self.commits);
+            cached.changed = group;
         }
     }
 
@@ -169,8 +177,8 @@ mod tests {
             last_day: Day(8),
             at: Locator(0),
         };
-        cache.apply(&id(1), &Change::Put(arrival));
-        cache.apply(&id(2), &Change::Paid { until: Day(1) });
+        cache.apply(&id(1), &Change::Put(arrival), 1);
+        cache.apply(&id(2), &Change::Paid { until: Day(1) }, 1);
         assert_eq!((cache.bytes, cache.states.len()), (STATE_BYTES + ID_BYTES, 1));
         cache.take(&id(1));
         assert_eq!(cache.bytes, 0);

@@ -42,6 +42,8 @@ pub struct EmbeddedStore {
     pub(super) staged: Staged,
     /// What the groups that are under way make durable, in order.
     under_way: VecDeque<Staged>,
+    /// Groups that have come to their end.
+    ended: u64,
     pub(super) today: Day,
     /// The segment that is being emptied, and the page up to which nothing stands in it any more.
     pub(super) emptying: Option<(u32, PageNumber)>,
@@ -82,6 +84,7 @@ impl EmbeddedStore {
             read: RefCell::default(),
             staged: Staged::default(),
             under_way: VecDeque::new(),
+            ended: 0,
             today,
             emptying: None,
             thin_since: BTreeMap::new(),
@@ -161,7 +164,7 @@ impl EmbeddedStore {
         if let Some(address) = self.stage_record(record, envelope, purpose) {
             change.place(Locator(address.to_number()));
         }
-        self.cache.apply(&id, &change);
+        self.cache.apply(&id, &change, self.next_group());
         if let Change::Claimed(lease) = change {
             self.stage_lease(id, &lease);
         }
@@ -208,6 +211,11 @@ impl EmbeddedStore {
     /// What the next group says, or else the last of those that are under way and say it.
     fn unwritten<'a, T>(&'a self, find: impl Fn(&'a Staged) -> Option<&'a T>) -> Option<&'a T> {
         find(&self.staged).or_else(|| self.under_way.iter().rev().find_map(find))
+    }
+
+    /// The number of the group that is staged, among all of this store. The log numbers what is written.
+    fn next_group(&self) -> u64 {
+        self.ended + self.under_way.len() as u64 + 1
     }
 
     /// The standing records of an owner. An index that is of no use is built anew, but not while a block is under way.
@@ -278,6 +286,7 @@ impl EmbeddedStore {
         staged: Staged,
         committed: Result<Committed, AppendError>,
     ) -> Result<(), CommitError> {
+        self.ended += 1;
         let failed = staged.failed || committed.is_err();
         if failed {
             self.forget_touched(&staged);
@@ -379,6 +388,10 @@ impl Store for EmbeddedStore {
 
     fn has_room(&mut self) -> bool {
         self.log.has_room() || (self.shared.await_spare() && self.log.has_room())
+    }
+
+    fn has_unwritten(&self, id: &MailboxId) -> bool {
+        self.cache.has_changed_since(id, self.ended)
     }
 
     fn stage(&mut self, write: Write) {

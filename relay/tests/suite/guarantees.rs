@@ -64,6 +64,17 @@ pub fn days_end_what_they_end(backend: &mut impl Backend) {
     workload.check(&store);
 }
 
+/// What a store tells of a mailbox of which it says that all is written is durable, whatever is staged or under way.
+pub fn what_is_told_as_written_is_durable(backend: &mut impl Backend) {
+    let mut workload = Workload::watching(4, TODAY);
+    let mut store = backend.open(TODAY);
+    for _ in 0..200 {
+        workload.group(&mut store).expect("commits");
+    }
+    backend.rest(&mut store, TODAY);
+    workload.check(&store);
+}
+
 /// A commit of nothing says well.
 pub fn an_empty_group_commits(backend: &mut impl Backend) {
     assert!(backend.open(TODAY).commit().is_ok());

@@ -38,13 +38,21 @@ pub struct Workload {
     pub begun: Known,
     /// The same up to each group that is under way.
     under_way: VecDeque<Known>,
+    /// Each step is followed by [`Workload::check_written`].
+    is_watching: bool,
 }
 
 impl Workload {
     /// The same seed does the same to the same store.
     pub fn new(seed: u64, today: Day) -> Self {
         let (acknowledged, begun) = (Known::default(), Known::default());
-        Self { dice: seed, count: 0, today, acknowledged, begun, under_way: VecDeque::new() }
+        let under_way = VecDeque::new();
+        Self { dice: seed, count: 0, today, acknowledged, begun, under_way, is_watching: false }
+    }
+
+    /// One that looks after each step at what the store tells of mailboxes of which it says that all is written.
+    pub fn watching(seed: u64, today: Day) -> Self {
+        Self { is_watching: true, ..Self::new(seed, today) }
     }
 
     /// The day of the workload.
@@ -80,6 +88,7 @@ impl Workload {
                 self.under_way.iter().skip(1).for_each(|_| assert!(store.end_commit().is_err()));
                 return Err(error);
             }
+            self.check_written(store);
             if self.throw(4) == 0 {
                 self.operations(store);
             }
@@ -119,6 +128,16 @@ impl Workload {
     fn operations(&mut self, store: &mut impl Store) {
         for _ in 0..1 + self.throw(4) {
             self.operation(store);
+            self.check_written(store);
+        }
+    }
+
+    /// What the store tells of a mailbox without unwritten changes was acknowledged.
+    fn check_written(&self, store: &impl Store) {
+        let written = (0..MAILBOXES).filter(|number| !store.has_unwritten(&mailbox(*number)));
+        for number in written.filter(|_| self.is_watching) {
+            let difference = self.acknowledged.mailbox_differs(store, self.today, number);
+            assert!(difference.is_none(), "{difference:?}");
         }
     }
 
@@ -126,6 +145,8 @@ impl Workload {
     pub fn commit(&mut self, store: &mut impl Store) -> Result<(), CommitError> {
         store.commit()?;
         self.acknowledged = self.begun.clone();
+        let is_all_written = (0..MAILBOXES).all(|number| !store.has_unwritten(&mailbox(number)));
+        assert!(is_all_written, "after a commit nothing is unwritten");
         Ok(())
     }
 
@@ -299,22 +320,26 @@ impl Workload {
 }
 
 impl Known {
+    /// How what `store` says of a mailbox differs, if it does.
+    fn mailbox_differs(&self, store: &impl Store, today: Day, number: u8) -> Option<String> {
+        let id = mailbox(number);
+        let known = self.mailboxes.get(&id).cloned().unwrap_or_default();
+        let found = store.load(&id).expect("loads").into_owned();
+        let (found_visible, known) = (self.visible(&found, today), self.visible(&known, today));
+        if found_visible != known {
+            return Some(format!("mailbox {number}: {found_visible:?} instead of {known:?}"));
+        }
+        let envelopes = found.entries().iter().filter(|(_, entry)| entry.last_day >= today);
+        let mut read = envelopes.map(|(_, entry)| (entry.id, store.read(entry.at, &entry.id)));
+        let (_, differs) = read.find(|(id, read)| read.as_ref().ok() != self.envelopes.get(id))?;
+        Some(format!("mailbox {number}: an envelope reads as {differs:?}"))
+    }
+
     /// The first difference to what `store` says, if there is one.
     fn differs_from(&self, store: &impl Store, today: Day) -> Option<String> {
-        for number in 0..MAILBOXES {
-            let id = mailbox(number);
-            let known = self.mailboxes.get(&id).cloned().unwrap_or_default();
-            let found = store.load(&id).expect("loads").into_owned();
-            let (found_visible, known) = (self.visible(&found, today), self.visible(&known, today));
-            if found_visible != known {
-                return Some(format!("mailbox {number}: {found_visible:?} instead of {known:?}"));
-            }
-            for (_, entry) in found.entries().iter().filter(|(_, entry)| entry.last_day >= today) {
-                let envelope = store.read(entry.at, &entry.id);
-                if envelope.as_ref().ok() != self.envelopes.get(&entry.id) {
-                    return Some(format!("mailbox {number}: an envelope reads as {envelope:?}"));
-                }
-            }
+        if let Some(difference) = (0..MAILBOXES).find_map(|number| self.mailbox_differs(store, today, number))
+        {
+            return Some(difference);
         }
         for number in 0..VOUCHERS {
             let id = VoucherId([0xf0 | number; 32]);

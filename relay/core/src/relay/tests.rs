@@ -31,15 +31,17 @@ fn the_requests_of_a_group_see_each_other() {
     assert!(matches!(fixture.relay.finish(second, committed, &mut rng), Answer::Stored));
 }
 
+fn fetch(mailbox: u8) -> Request {
+    let mailbox = plain(mailbox).read();
+    let from = poterne_protocol::op::FetchFrom { mailbox, start: poterne_protocol::op::Start::First };
+    Request::Fetch(Fetch { from: vec![from], max: 1, wait_secs: 9 })
+}
+
 #[test]
 fn only_a_fetch_without_envelopes_may_wait() {
     let mut fixture = Fixture::new();
     let mut rng = rand_chacha::ChaCha20Rng::from_seed([2; 32]);
-    let from = poterne_protocol::op::FetchFrom {
-        mailbox: plain(1).read(),
-        start: poterne_protocol::op::Start::First,
-    };
-    let fetch = Request::Fetch(Fetch { from: vec![from], max: 1, wait_secs: 9 });
+    let fetch = fetch(1);
     assert!(fixture.relay.begin(&fetch, fixture.now, &mut rng).found_nothing());
     fixture.put(&plain(1), 1);
     assert!(!fixture.relay.begin(&fetch, fixture.now, &mut rng).found_nothing());
@@ -54,6 +56,37 @@ fn another_policy_counts_from_the_next_request_on() {
     assert_eq!(fixture.relay.policy(), &policy);
     assert!(matches!(fixture.put(&plain(1), 1), Answer::Stored));
     assert!(matches!(fixture.put(&plain(1), 2), Answer::Full));
+}
+
+#[test]
+fn only_a_fetch_that_saw_nothing_unwritten_needs_no_commit() {
+    let mut fixture = Fixture::new();
+    let mut rng = rand_chacha::ChaCha20Rng::from_seed([3; 32]);
+    fixture.put(&plain(1), 1);
+    let delete = Request::Delete(Delete { by: DeleteBy::Key(plain(1).delete_at()), ids: vec![id(1)] });
+    let mut begin = |request: &Request| fixture.relay.begin(request, fixture.now, &mut rng);
+    assert!(!begin(&fetch(1)).needs_commit());
+    assert!(begin(&delete).needs_commit());
+    assert!(begin(&fetch(1)).needs_commit());
+    assert!(!begin(&fetch(2)).needs_commit());
+    assert!(!begin(&Request::Hello).needs_commit());
+    assert_eq!(fixture.relay.commit(), Ok(()));
+    assert!(!fixture.relay.begin(&fetch(1), fixture.now, &mut rng).needs_commit());
+}
+
+#[test]
+fn an_envelope_that_was_deleted_before_the_answer_is_not_struck_off_as_lost() {
+    let mut fixture = Fixture::new();
+    let mut rng = rand_chacha::ChaCha20Rng::from_seed([4; 32]);
+    let fetch = fetch(1);
+    fixture.put(&plain(1), 1);
+    let found = fixture.relay.begin(&fetch, fixture.now, &mut rng);
+    fixture.delete(&plain(1), &[1]);
+    fixture.relay.store_mut().sync();
+    let before = fixture.relay.store().changes(&plain(1).hashes().id());
+    let Answer::Fetched(fetched) = fixture.relay.finish(found, Ok(()), &mut rng) else { panic!("a fetch") };
+    assert!(fetched[0].envelopes.is_empty());
+    assert_eq!(fixture.relay.store().changes(&plain(1).hashes().id()), before);
 }
 
 /// One step in the life of an intake: which operation, on which envelope or claim, after how many seconds.
