@@ -66,7 +66,8 @@ impl Pending {
         matches!(&self.outcome, Outcome::Fetched(found) if found.iter().all(|(_, found)| found.envelopes.is_empty()))
     }
 
-    /// Whether it must wait for the next commit: it changed something, or saw what is not durable yet.
+    /// Whether it must wait for the next commit: all do but answers without a mailbox, and fetches that saw only what is
+    /// durable.
     pub fn needs_commit(&self) -> bool {
         self.needs_commit
     }
