@@ -90,7 +90,6 @@ impl Engine {
             tended: None,
             staged: Vec::new(),
             settled: VecDeque::new(),
-            has_put: false,
             begun: Instant::now(),
             is_queued: false,
             under_way: VecDeque::new(),
@@ -167,8 +166,6 @@ struct Worker<S> {
     staged: Vec<Decided>,
     /// Decided, and soon answered: what they saw is durable.
     settled: VecDeque<Decided>,
-    /// One of those that are staged is a put.
-    has_put: bool,
     /// When the last group was begun.
     begun: Instant,
     /// The next group follows the one under way by itself, unless it is taken back.
@@ -192,6 +189,13 @@ struct Decided {
     asked: Waiter,
     pending: Pending,
     taken_up: Instant,
+}
+
+impl Decided {
+    /// Whether an envelope came with it.
+    fn has_arrived(&self) -> bool {
+        self.pending.arrived_in().is_some()
+    }
 }
 
 impl<S: Store> Worker<S> {
@@ -235,7 +239,9 @@ impl<S: Store> Worker<S> {
 
     /// Whether what is staged waits for more to come.
     fn is_held(&self) -> bool {
-        !self.has_put && self.staged.len() < PAGEFUL && self.begun.elapsed() < HELD
+        self.staged.len() < PAGEFUL
+            && self.begun.elapsed() < HELD
+            && !self.staged.iter().any(Decided::has_arrived)
     }
 
     /// Requests that can still be taken up.
@@ -263,7 +269,6 @@ impl<S: Store> Worker<S> {
         let mut rng = UnwrapErr(getrandom::SysRng);
         let pending = self.relay.begin(&asked.request, time, &mut rng);
         let needs_commit = pending.needs_commit();
-        self.has_put |= pending.arrived_in().is_some();
         let decided = Decided { asked, pending, taken_up };
         if needs_commit { self.staged.push(decided) } else { self.settled.push_back(decided) }
     }
@@ -276,17 +281,22 @@ impl<S: Store> Worker<S> {
         let (group, inbox) = (self.take_group(), self.inbox.clone());
         match self.relay.begin_commit(Box::new(move || inbox.ring())) {
             Some(committed) => self.answer_all(group, committed),
-            None => self.under_way.push_back(UnderWay { group, since: Instant::now() }),
+            None => self.under_way.push_back(UnderWay { group, since: self.begun }),
         }
     }
 
     /// Lets what is staged follow the group under way by itself, where it is enough for a group.
     fn queue_group(&mut self) {
         let is_next = self.under_way.len() == 1 && !self.is_queued;
-        if is_next && self.is_enough() && !self.is_held() && !self.is_tend_due() {
+        if is_next && self.may_follow() {
             let inbox = self.inbox.clone();
             self.is_queued = self.relay.queue_commit(Box::new(move || inbox.ring()));
         }
+    }
+
+    /// Whether what is staged is to follow the last group before anybody of that is answered.
+    fn may_follow(&self) -> bool {
+        self.is_enough() && !self.is_held() && !self.is_tend_due()
     }
 
     /// Whether what is staged is worth a group of its own, although those who are about to be answered may come with more.
@@ -297,7 +307,7 @@ impl<S: Store> Worker<S> {
     /// What is staged has followed the group that was under way.
     fn has_begun(&mut self) {
         let group = self.take_group();
-        self.under_way.push_back(UnderWay { group, since: Instant::now() });
+        self.under_way.push_back(UnderWay { group, since: self.begun });
     }
 
     /// What is staged, as a group; the next one may come.
@@ -305,7 +315,6 @@ impl<S: Store> Worker<S> {
         self.inbox.begun(self.pace.limit());
         self.most = GROUP.min(self.pace.group());
         self.large = self.staged.len().max(self.large - self.large.div_ceil(FADES));
-        self.has_put = false;
         self.begun = Instant::now();
         take(&mut self.staged)
     }
@@ -320,7 +329,7 @@ impl<S: Store> Worker<S> {
             self.has_begun();
         } else if self.under_way.is_empty() {
             self.take_up();
-            if self.is_enough() && !self.is_held() && !self.is_tend_due() {
+            if self.may_follow() {
                 self.begin_group();
             }
         }
@@ -329,7 +338,7 @@ impl<S: Store> Worker<S> {
 
     /// A group without puts may have had nothing to write, and tells nothing of the disk.
     fn note(&mut self, group: &[Decided], took: Duration) {
-        let puts = group.iter().filter(|one| one.pending.arrived_in().is_some()).count();
+        let puts = group.iter().filter(|one| one.has_arrived()).count();
         if puts > 0 {
             self.pace.note(puts, took);
         }
@@ -408,9 +417,9 @@ impl<S: Store> Worker<S> {
         self.answer_settled(usize::MAX);
         // Those who are answered may wake fetches, which wake nobody.
         while !self.staged.is_empty() {
-            let (group, since) = (self.take_group(), Instant::now());
+            let group = self.take_group();
             let committed = self.relay.commit();
-            self.note(&group, since.elapsed());
+            self.note(&group, self.begun.elapsed());
             self.answer_all(group, committed);
             self.answer_settled(usize::MAX);
         }

@@ -127,9 +127,10 @@ impl Shared {
     /// Brings the index up to the end of the log and writes a checkpoint. Says whether there was anything to do.
     pub fn settle(&self) -> Result<bool, SettleError> {
         let Some(mut cut) = self.cut() else { return Ok(false) };
-        if let Some(index) = cut.renewal.and_then(|number| self.renewed(&*cut.index, number)) {
+        let renewed = cut.renewal.and_then(|number| Some((self.renewed(&*cut.index, number)?, number)));
+        if let Some((index, number)) = renewed {
             cut.index = index;
-            cut.checkpoint.index = cut.renewal.unwrap_or(cut.number);
+            cut.checkpoint.index = number;
         }
         let brought = self.bring(&cut);
         if brought.is_ok() {

@@ -63,7 +63,7 @@ impl Active {
     }
 
     /// Pages that are left.
-    fn room(&self) -> PageNumber {
+    pub fn room(&self) -> PageNumber {
         self.segment.header.end_page() - self.next
     }
 }
@@ -116,7 +116,7 @@ impl Log {
     /// Whether one more record with an envelope can be staged. While the reserve is not whole, the rest of the active
     /// segment is part of it.
     pub fn has_room(&self) -> bool {
-        let fits = |active: &Active| active.next + 2 <= active.segment.header.end_page();
+        let fits = |active: &Active| active.room() >= 2;
         let needed = RESERVED_SPARES + usize::from(!self.plan.active.as_ref().is_some_and(fits));
         self.spares.ready() >= needed
     }

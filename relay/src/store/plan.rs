@@ -76,11 +76,11 @@ impl Plan {
 
     fn has_room(&self, bytes: usize, pages: PageNumber) -> bool {
         let (Some(block), Some(active)) = (self.blocks.last(), &self.active) else { return false };
-        block.builder.fits(1, bytes) && active.next + pages <= active.segment.header.end_page()
+        block.builder.fits(1, bytes) && active.room() >= pages
     }
 
     fn begin_block(&mut self, pages: PageNumber, purpose: Purpose, spares: &Spares) -> Option<()> {
-        let fits = |active: &Active| active.next + 1 + pages <= active.segment.header.end_page();
+        let fits = |active: &Active| active.room() > pages;
         if !self.active.as_ref().is_some_and(fits) {
             let segment = spares.take(purpose)?;
             self.begun.push(segment.clone());

@@ -121,6 +121,11 @@ impl Inner {
         self.newest_index
     }
 
+    /// Whether a segment was emptied and its use is about to end.
+    pub fn is_retiring(&self, sequence: u32) -> bool {
+        self.retiring.iter().any(|(other, _)| *other == sequence)
+    }
+
     /// Whether nothing new came for that time.
     pub fn is_calm(&self, since: Duration) -> bool {
         self.last_news.elapsed() >= since

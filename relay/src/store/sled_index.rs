@@ -88,25 +88,16 @@ impl IndexFactory for SledIndexes {
     }
 
     fn keep_only(&self, number: u64) -> Result<(), IndexError> {
-        let erase_others = || -> io::Result<()> {
-            for other in self.numbers()?.into_iter().filter(|other| *other != number) {
-                erase_directory(&self.path(other))?;
-            }
-            sync_directory(&self.store)
-        };
-        erase_others().map_err(|_| IndexError::Failed)
+        let numbers = self.numbers().map_err(|_| IndexError::Failed)?;
+        numbers.into_iter().filter(|other| *other != number).try_for_each(|other| self.remove(other))
     }
 
     fn remove(&self, number: u64) -> Result<(), IndexError> {
         let path = self.path(number);
-        let erased = || {
-            if path.exists() {
-                erase_directory(&path).and_then(|()| sync_directory(&self.store))
-            } else {
-                Ok(())
-            }
-        };
-        erased().map_err(|_| IndexError::Failed)
+        if !path.exists() {
+            return Ok(());
+        }
+        erase_directory(&path).and_then(|()| sync_directory(&self.store)).map_err(|_| IndexError::Failed)
     }
 }
 

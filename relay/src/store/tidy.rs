@@ -135,7 +135,6 @@ impl EmbeddedStore {
         }
         let (active, thin_percent) =
             (Lane::ALL.map(|lane| self.log.active(lane)), shared.config.thin_percent);
-        let is_retiring = |sequence: u32| inner.retiring.iter().any(|(other, _)| *other == sequence);
         let written_no_more =
             inner.book.uses.iter().filter(|(sequence, _)| !active.contains(&Some(**sequence)));
         let is_thin = |one: &Use| inner.book.percent_to_copy(one) < thin_percent;
@@ -148,7 +147,7 @@ impl EmbeddedStore {
         };
         let begun = self.emptying.map(|(sequence, _)| sequence);
         let emptiest = written_no_more
-            .filter(|(sequence, one)| due(**sequence, one) && !is_retiring(**sequence))
+            .filter(|(sequence, one)| due(**sequence, one) && !inner.is_retiring(**sequence))
             .min_by_key(|(sequence, one)| (Some(**sequence) != begun, inner.book.percent_to_copy(one)))?;
         Some(*emptiest.0)
     }
@@ -168,9 +167,8 @@ impl EmbeddedStore {
         };
         self.calm = Some((inner.last_news, newest));
         let (news, copies) = (self.log.active(Lane::News), self.log.active(Lane::Copies));
-        let is_retiring = |sequence: u32| inner.retiring.iter().any(|(other, _)| *other == sequence);
         let may_be_copied = inner.book.uses.iter().filter(|(sequence, one)| {
-            let is_free = Some(**sequence) != news && !is_retiring(**sequence);
+            let is_free = Some(**sequence) != news && !inner.is_retiring(**sequence);
             is_free && **sequence <= newest && inner.book.percent_to_copy(one) < MERGED_PERCENT
         });
         let mut by_bytes: Vec<(u64, u32)> =
