@@ -1,5 +1,7 @@
 //! The engine over a store in memory.
 
+use std::sync::mpsc;
+
 use poterne_protocol::envelope::{Class, SealedEnvelope};
 use poterne_protocol::keys::{MailboxKeys, MailboxSecret, Pin};
 use poterne_protocol::limits::ENVELOPE_BYTES;
@@ -33,10 +35,10 @@ fn engine_on_disk(disk: &SimDisk) -> Engine {
 }
 
 /// The same, with room for some hundred puts; whatever uses the disk is a group.
-fn engine_alone_on_disk(disk: &SimDisk) -> Engine {
+fn engine_alone_on_disk(disk: &SimDisk, tend: Tend<EmbeddedStore>) -> Engine {
     let mut relay = relay_on_disk(disk, 1024);
     prepare(&mut relay);
-    Engine::start(relay, Box::new(|_| ()))
+    Engine::start(relay, tend)
 }
 
 fn relay_on_disk(disk: &SimDisk, segment_pages: u32) -> Relay<EmbeddedStore> {
@@ -150,9 +152,19 @@ async fn what_is_put_while_a_group_is_on_its_way_is_found_whole() {
 #[tokio::test]
 async fn who_saw_nothing_unwritten_does_not_wait_for_the_disk() {
     let disk = SimDisk::new(Faults::default());
-    let engine = engine_alone_on_disk(&disk);
+    // What is staged when the engine tends the store is written first, and everybody waits for that. So the put comes
+    // while it does, and the next time is a tick away.
+    let (begun, begins) = mpsc::channel();
+    let (end, ends) = mpsc::channel::<()>();
+    let tend = move |_: &mut Relay<EmbeddedStore>| {
+        begun.send(()).ok();
+        ends.recv().ok();
+    };
+    let engine = engine_alone_on_disk(&disk, Box::new(tend));
+    begins.recv().unwrap();
     let held = disk.hold();
     let mut stored = engine.submit(SOURCE, put(2, 7)).unwrap();
+    drop(end);
     let found = timeout(Duration::from_secs(10), engine.handle(SOURCE, fetch(&[3], 0))).await;
     assert_eq!(contents(found.unwrap()), [Vec::<u8>::new()]);
     let mut found = engine.submit(SOURCE, fetch(&[2], 0)).unwrap();
@@ -166,7 +178,7 @@ async fn who_saw_nothing_unwritten_does_not_wait_for_the_disk() {
 #[tokio::test]
 async fn what_holds_no_put_shares_its_pages() {
     let disk = SimDisk::new(Faults::default());
-    let engine = Arc::new(engine_alone_on_disk(&disk));
+    let engine = Arc::new(engine_alone_on_disk(&disk, Box::new(|_| ())));
     let mailboxes = 0..=255;
     let stored = all(&engine, mailboxes.clone().map(|mailbox| put(mailbox, 1))).await;
     assert!(stored.iter().all(|answer| matches!(answer, Answer::Stored)));
